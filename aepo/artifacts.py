@@ -8,13 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from aepo.errors import UserError
 
-Kind = Literal["prompts", "plan", "rollouts", "policy", "weights", "scores", "report", "promotion"]
+Kind = Literal[
+    "prompts", "plan", "rollouts", "policy", "weights", "scores", "report", "promotion", "checkpoint", "trees"
+]
 MANIFEST = "manifest.json"
+
+
+class DamagedArtifact(UserError):  # noqa: N818  what it is, not what happened
+    """An artifact that is not there, is none of ours, or was changed after it was written."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +67,54 @@ def write_manifest(folder: Path, kind: Kind, metadata: dict[str, Any] | None = N
     return artifact
 
 
+def read_manifest(folder: Path) -> Artifact:
+    """The content of a folder's manifest; its files are not looked at.
+
+    Raises:
+        DamagedArtifact: there is no manifest, or it is none of ours.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        raise DamagedArtifact(f"{folder} has no {MANIFEST}: the stage that writes it did not finish. Run it again.")
+    return parse_manifest(path.read_bytes(), folder)
+
+
+def parse_manifest(content: bytes, folder: Path) -> Artifact:
+    """Read a manifest's bytes; `folder` is where its files lie, or will.
+
+    Raises:
+        DamagedArtifact: it is no manifest, or it names files outside of the folder.
+    """
+    try:
+        tree = json.loads(content)
+        artifact = Artifact(folder, tree["kind"], {**tree["metadata"]}, {**tree["files"]})
+        outside = [name for name in artifact.files if PurePosixPath(name).is_absolute() or ".." in name.split("/")]
+        if outside or not all(isinstance(digest, str) for digest in artifact.files.values()):
+            raise ValueError(f"unusable file entries {outside}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedArtifact(
+            f"{folder / MANIFEST} is no manifest of aepo ({error!r}). Point to a folder that a stage wrote."
+        ) from error
+    return artifact
+
+
 def read_artifact(folder: Path, kind: Kind) -> Artifact:
     """Open a sealed folder and verify it.
 
     Raises:
-        UserError: there is no manifest, it is of another kind, or a file is missing or was changed.
+        DamagedArtifact: there is no manifest, it is of another kind, or a file is missing or was changed.
     """
-    path = folder / MANIFEST
-    if not path.exists():
-        raise UserError(f"{folder} has no {MANIFEST}: the stage that writes it did not finish. Run it again.")
-    try:
-        content = json.loads(path.read_text())
-        artifact = Artifact(folder, content["kind"], {**content["metadata"]}, {**content["files"]})
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no manifest of aepo ({error!r}). Point to a folder that a stage wrote.") from error
+    artifact = read_manifest(folder)
     if artifact.kind != kind:
-        raise UserError(f"{folder} holds {artifact.kind}, where {kind} is expected. Check which artifact is passed.")
+        raise DamagedArtifact(
+            f"{folder} holds {artifact.kind}, where {kind} is expected. Check which artifact is passed."
+        )
     for name, digest in artifact.files.items():
         file = folder / name
         if not file.is_file():
-            raise UserError(f"{file} is missing although {path} lists it. Run the stage that writes it again.")
+            raise DamagedArtifact(
+                f"{file} is missing although {folder / MANIFEST} lists it. Run the stage that writes it again."
+            )
         if file_sha256(file) != digest:
-            raise UserError(f"{file} was changed after it was written (sha256 differs). Run its stage again.")
+            raise DamagedArtifact(f"{file} was changed after it was written (sha256 differs). Run its stage again.")
     return artifact

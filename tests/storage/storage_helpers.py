@@ -1,0 +1,36 @@
+"""What the tests of the stores share."""
+
+import os
+import subprocess
+import sys
+
+PART = 5 * 2**20
+"""Bytes of a part in the tests: the least that S3 allows."""
+
+CHILD = """
+import sys
+from pathlib import Path
+from aepo.errors import UserError, terminable
+from aepo.storage import StorageSettings, open_store
+from aepo.storage.s3 import upload
+upload.PART_SIZE = {part}
+store = open_store(StorageSettings.model_validate_json({settings!r}))
+folder = Path({folder!r})
+try:
+    with terminable():
+        {code}
+except (UserError, KeyboardInterrupt) as error:
+    sys.exit(repr(error))
+"""
+
+
+def child(settings, folder, code):
+    """Starts a process that works with a store: `store` and `folder` are defined in its code."""
+    script = CHILD.format(part=PART, settings=settings.model_dump_json(), folder=str(folder), code=code)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", script], env=os.environ, **pipes)
+
+
+def contents(folder):
+    """Every file of a folder, by name."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
