@@ -15,6 +15,8 @@ endif
 export UV_FIND_LINKS
 STAMP := $(VENV)/.installed
 ARGS ?=
+IMAGE_ARGS ?=
+RUNTIME_IMAGE = $(shell $(PYTHON) -c 'from components.images import RUNTIME_IMAGE; print(RUNTIME_IMAGE)')
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ test-slow: setup ## run the long series too
 check: setup ## lint, spelling, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell aepo components pipelines tests benchmarks docs README.md CHANGELOG.md Makefile
+	$(BIN)/codespell aepo components pipelines images manifests tests benchmarks docs README.md CHANGELOG.md Makefile
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -47,8 +49,24 @@ format: setup ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: setup ## write the components' READMEs
+readme: setup ## write the components' READMEs and metadata, and docs/configuration.md
 	$(BIN)/python -m components.readme
+	$(BIN)/python -m aepo.reference
+
+golden: setup ## write the compiled pipelines that tests compare with (review the diff)
+	$(BIN)/python tests/pipeline/golden_ir.py
+
+manifests: setup ## render the Kubernetes manifests and validate every object
+	kubectl kustomize manifests/base | $(BIN)/kubernetes-validate --strict -
+
+wheelhouse: ## gather the images' wheels, for builds that reach no package index
+	$(PYTHON) images/requirements.py > images/wheelhouse/requirements.txt
+	$(PYTHON) -m pip wheel --quiet --wheel-dir images/wheelhouse -r images/wheelhouse/requirements.txt 'setuptools>=77'
+
+images: ## build the container images (IMAGE_ARGS is passed to docker build)
+	docker build $(IMAGE_ARGS) --file images/runtime/Dockerfile --target cpu --tag "$(RUNTIME_IMAGE)" \
+		--build-arg VERSION="$(lastword $(subst :, ,$(RUNTIME_IMAGE)))" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
 system-deps: ## install the system packages that tests use (needs root)
 	@echo "no system package is needed by the present tests"
@@ -57,4 +75,4 @@ clean: ## remove the environment and caches (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-slow check format readme system-deps clean
+.PHONY: help setup run test test-slow check format readme golden manifests wheelhouse images system-deps clean

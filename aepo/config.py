@@ -7,10 +7,11 @@ refused with the nearest right one. A resolved configuration is complete: stages
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -20,27 +21,25 @@ from aepo.environments.settings import EnvironmentSettings
 from aepo.errors import UserError
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
 from aepo.rollout.settings import RolloutSettings
+from aepo.storage.settings import StorageSettings
 from aepo.training.settings import ModelSettings, TrainingSettings, WarmStartSettings
-
-
-class StorageSettings(Part):
-    """Where a run's weights, pointers and reports live."""
-
-    root: str = Field("runs", description="folder or file:// uri that holds all runs")
+from aepo.units import PLAIN, Threads
 
 
 class ComputeSettings(Part):
     """What a stage may use of its machine."""
 
-    threads: int = Field(0, ge=0, description="threads of torch in one process; 0 = torch's own choice")
+    threads: Threads = Field(0, ge=0, description="threads of torch in one process; 0 = torch's own choice")
 
 
 class Config(Part):
     """Everything a run depends on."""
 
     run: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="name of the run")
-    seed: int = Field(0, ge=0, lt=2**63, description="every random choice derives from it")
-    method: str = Field("aepo", description="id of a row of METHODS; its parts are the defaults of the four below")
+    seed: Annotated[int, PLAIN] = Field(0, ge=0, lt=2**63, description="every random choice derives from it")
+    method: str = Field(
+        "aepo", description="row of METHODS, whose four parts are the defaults of the sections of their names"
+    )
     exploration: Exploration = Exploration()
     advantage: Advantage = Advantage()
     surrogate: Surrogate = Surrogate()
@@ -56,7 +55,8 @@ class Config(Part):
     compute: ComputeSettings = ComputeSettings()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Config:
+    def _trees_fit_the_engine(self) -> Config:
+        """`rollout.slots` is at least `exploration.k` and `evaluation.samples`: a tree is resident whole."""
         if self.rollout.slots < self.exploration.k:
             raise ValueError(
                 f"rollout.slots is {self.rollout.slots}, fewer than exploration.k = {self.exploration.k}: "
@@ -67,6 +67,11 @@ class Config(Part):
                 f"rollout.slots is {self.rollout.slots}, fewer than evaluation.samples = {self.evaluation.samples}: "
                 "the samples of a question must be resident together; raise rollout.slots"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _importance_needs_plain_sampling(self) -> Config:
+        """`training.importance` is `off` unless `rollout.temperature` and `rollout.top_p` are both 1."""
         plain = self.rollout.temperature == 1 and self.rollout.top_p == 1
         if self.training.importance != "off" and not plain:
             raise ValueError(
@@ -74,6 +79,13 @@ class Config(Part):
                 f"rollout.temperature = {self.rollout.temperature} and rollout.top_p = {self.rollout.top_p} "
                 "set training.importance to off"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _positives_are_told_apart(self) -> Config:
+        """`regulariser.positive_threshold` is set where positives are chosen by reward and rewards are graded: in `qa`,
+        and with `environment.tool_bonus`.
+        """
         graded = self.environment.name == "qa" or self.environment.tool_bonus
         regulariser = self.regulariser
         by_reward = regulariser.function == "auxiliary" and regulariser.positive == "reward"
@@ -81,13 +93,6 @@ class Config(Part):
             raise ValueError(
                 "regulariser.positive_threshold must say which rewards count as positive: this environment's "
                 "rewards are not only −1, 0 and 1"
-            )
-        if self.regulariser.low > self.regulariser.high:
-            raise ValueError("regulariser.low is above regulariser.high: swap them")
-        if self.model.hidden_size % (2 * self.model.heads):
-            raise ValueError(
-                f"model.hidden_size = {self.model.hidden_size} must be a multiple of 2 × model.heads = "
-                f"{2 * self.model.heads}"
             )
         return self
 
@@ -143,6 +148,23 @@ def to_yaml(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML whose words are text: `off`, `no` and dates too, which PyYAML reads as YAML 1.1 did."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+
+
 def _read(source: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     if source in above:
         raise UserError(f"config {source} is its own preset, by way of {' and '.join(above)}: remove the circle.")
@@ -157,7 +179,7 @@ def _read(source: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     else:
         raise UserError(f"config {source}: there is no such file and no such preset. Presets: {', '.join(presets())}.")
     try:
-        tree = yaml.safe_load(text) or {}
+        tree = _load_yaml(text) or {}
     except yaml.YAMLError as error:
         raise UserError(f"config {source} is no valid YAML: {error}") from None
     if not isinstance(tree, dict):
@@ -175,7 +197,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     if not separator or not key.strip():
         raise UserError(f"--set {setting}: write it as a.b=value.")
     try:
-        value = yaml.safe_load(text)
+        value = _load_yaml(text)
     except yaml.YAMLError:
         raise UserError(f"--set {setting}: the value is no valid YAML; quote it.") from None
     for part in reversed(key.strip().split(".")):

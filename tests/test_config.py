@@ -64,6 +64,19 @@ class TestLayers:
         assert switched.exploration == grpo.exploration.model_copy(update={"k": 8})
         assert switched.surrogate == grpo.surrogate.model_copy(update={"clip_high": 0.3})
 
+    @pytest.mark.parametrize(
+        ("key", "word"), [("training.importance", "off"), ("run", "2026-01-02"), ("run", "no"), ("run", "trueness")]
+    )
+    def test_words_that_old_yaml_takes_for_something_else_are_words(self, key, word, file):
+        section, name = key.split(".") if "." in key else (None, key)
+        written = file(f"{section}: {{{name}: {word}}}\n" if section else f"{name}: {word}\n")
+        for config in (load_config(None, [f"{key}={word}"]), load_config(written)):
+            assert getattr(getattr(config, section) if section else config, name) == word
+
+    @pytest.mark.parametrize(("word", "value"), [("true", True), ("yes", True), ("False", False), ("off", False)])
+    def test_a_switch_takes_the_words_for_a_switch(self, word, value):
+        assert load_config(None, [f"exploration.branching={word}"]).exploration.branching is value
+
     def test_one_mechanism_can_be_switched_alone(self):
         ours, other = load_config(), load_config(None, ["exploration.branching=false"])
         assert not other.exploration.branching

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from aepo.algorithms.methods import Part
+from aepo.units import Calls, Prompts
 
 
 class EnvironmentSettings(Part):
@@ -31,15 +32,15 @@ class EnvironmentSettings(Part):
         "refuse",
         description="math, qa: stop at malformed rows, or go on without them; both name and count them",
     )
-    train_prompts: int = Field(
+    train_prompts: Prompts = Field(
         1920, ge=0, description="lookup: training episodes; math, qa: training rows at most, 0 = all"
     )
-    heldout_prompts: int = Field(
+    heldout_prompts: Prompts = Field(
         500,
         ge=1,
         description="held-out episodes or rows, disjoint from training; at most half of a file's rows",
     )
-    max_tool_calls: int = Field(8, ge=0, description="tool calls of one trajectory at most; 0 = no tools")
+    max_tool_calls: Calls = Field(8, ge=0, description="tool calls of one trajectory at most; 0 = no tools")
     tool_bonus: bool = Field(
         False, description="add 0.1 to a positive score when two or more different tools were used"
     )
@@ -48,18 +49,23 @@ class EnvironmentSettings(Part):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> EnvironmentSettings:
-        if self.name == "lookup":
-            if self.source is not None:
-                raise ValueError(
-                    "the lookup world generates its questions, but environment.source is set: remove it, "
-                    "or set environment.name to math or qa"
-                )
-            if self.train_prompts == 0:
-                raise ValueError(
-                    "environment.train_prompts = 0 means every row of a file, and the lookup world has none: "
-                    "say how many episodes to generate"
-                )
-        elif self.source is None:
+    def _lookup_generates(self) -> EnvironmentSettings:
+        """`environment.name: lookup` takes no `environment.source`, and `environment.train_prompts` of at least 1."""
+        if self.name == "lookup" and self.source is not None:
+            raise ValueError(
+                "the lookup world generates its questions, but environment.source is set: remove it, "
+                "or set environment.name to math or qa"
+            )
+        if self.name == "lookup" and self.train_prompts == 0:
+            raise ValueError(
+                "environment.train_prompts = 0 means every row of a file, and the lookup world has none: "
+                "say how many episodes to generate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _others_read(self) -> EnvironmentSettings:
+        """`environment.name: math` and `environment.name: qa` need an `environment.source`."""
+        if self.name != "lookup" and self.source is None:
             raise ValueError(f"{self.name} needs questions: set environment.source to a .jsonl or .parquet file")
         return self

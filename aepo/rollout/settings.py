@@ -7,19 +7,20 @@ from typing import Literal
 from pydantic import Field
 
 from aepo.algorithms.methods import Part
+from aepo.units import Number, Prompts, Rows, Share, Tasks, Tokens, Trajectories
 
 
 class RolloutSettings(Part):
     """Batch, sampling and engine of the rollouts."""
 
     engine: Literal["transformers"] = Field("transformers", description="which rollout engine")
-    prompts: int = Field(24, ge=1, description="prompts per rollout step")
-    shards: int = Field(1, ge=1, le=64, description="tasks over which a staged batch's prompts are spread")
-    temperature: float = Field(1.0, gt=0, le=10, description="sampling temperature of main rollouts")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus mass of main rollouts")
-    context: int = Field(96, ge=8, description="tokens of prompt and trajectory together")
-    turn_tokens: int = Field(96, ge=1, description="most tokens of one policy turn")
-    decode_rows: int = Field(32, ge=1, description="trajectories of one decode pass; its shape never changes")
-    prefill_rows: int = Field(16, ge=1, description="rows of one prefill batch")
-    prefill_tokens: int = Field(12, ge=1, description="tokens of a row that one prefill batch reads")
-    slots: int = Field(192, ge=1, description="trajectories that are resident at once, at least k")
+    prompts: Prompts = Field(24, ge=1, description="prompts per rollout step")
+    shards: Tasks = Field(1, ge=1, le=64, description="tasks over which a staged batch's prompts are spread")
+    temperature: Number = Field(1.0, gt=0, le=10, description="sampling temperature of main rollouts")
+    top_p: Share = Field(1.0, gt=0, description="nucleus mass of main and auxiliary rollouts")
+    context: Tokens = Field(96, ge=8, description="tokens of prompt and trajectory together")
+    turn_tokens: Tokens = Field(96, ge=1, description="most tokens of one policy turn")
+    decode_rows: Rows = Field(32, ge=1, description="trajectories of one decode pass; its shape never changes")
+    prefill_rows: Rows = Field(16, ge=1, description="rows of one prefill batch")
+    prefill_tokens: Tokens = Field(12, ge=1, description="tokens of a row that one prefill batch reads")
+    slots: Trajectories = Field(192, ge=1, description="trajectories that are resident at once")

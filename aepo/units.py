@@ -1,0 +1,46 @@
+"""What the numbers of a configuration count or measure. docs/configuration.md shows it; values stay plain numbers.
+
+context: Tokens = Field(96, ge=8, description="...")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Name of a unit; empty for a number that has none."""
+
+    name: str
+
+
+PLAIN = Unit("")
+
+Calls = Annotated[int, Unit("calls")]
+Demonstrations = Annotated[int, Unit("demonstrations")]
+Features = Annotated[int, Unit("features")]
+Heads = Annotated[int, Unit("heads")]
+Iterations = Annotated[int, Unit("iterations")]
+Layers = Annotated[int, Unit("layers")]
+Passes = Annotated[int, Unit("passes")]
+Prompts = Annotated[int, Unit("prompts")]
+Questions = Annotated[int, Unit("questions")]
+Rows = Annotated[int, Unit("rows")]
+Samples = Annotated[int, Unit("samples")]
+Steps = Annotated[int, Unit("steps")]
+Tasks = Annotated[int, Unit("tasks")]
+Threads = Annotated[int, Unit("threads")]
+Tokens = Annotated[int, Unit("tokens")]
+Trajectories = Annotated[int, Unit("trajectories")]
+Updates = Annotated[int, Unit("updates")]
+
+Nats = Annotated[float, Unit("nats")]
+Number = Annotated[float, PLAIN]
+Probability = Annotated[float, Unit("probability"), Field(ge=0, le=1)]
+Ratio = Annotated[float, Unit("ratio")]
+Reward = Annotated[float, Unit("reward")]
+Share = Annotated[float, Unit("share"), Field(ge=0, le=1)]
