@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aepo import __version__
-from aepo.errors import UserError
+from aepo.errors import UserError, explain, terminable
 
 if TYPE_CHECKING:
     from aepo.config import Config
 
-Runner = Callable[["Config", Path], None]
+Runner = Callable[["Config", Path, int], None]
+"""Takes the configuration, the run's folder, and the descriptor of its lock."""
 
 
 class _Commands(click.Group):
@@ -29,7 +30,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _explained():
+                return super().invoke(ctx)
         except UserError as error:
             click.echo(f"aepo: {error}", err=True)
             ctx.exit(2)
@@ -47,32 +49,35 @@ def main() -> None:
 _source = click.option("--config", "source", metavar="NAME_OR_FILE", help="Preset or YAML file  [quickstart]")
 _settings = click.option("--set", "settings", metavar="A.B=VALUE", multiple=True, help="Change a setting.")
 _name = click.option("--name", metavar="RUN", help="Name of the run  [the config's, with the time]")
+_new = click.option("--new", is_flag=True, help="Start a new run even if one with this configuration is unfinished.")
 
 
 @main.command()
 @_source
 @_settings
 @_name
-def run(source: str | None, settings: tuple[str, ...], name: str | None) -> None:
-    """Train on this machine, through the whole Kubeflow pipeline."""
+@_new
+def run(source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> None:
+    """Train on this machine, through the whole Kubeflow pipeline; an interrupted run goes on."""
     from pipelines.local import run_local
 
-    _run(run_local, source, settings, name)
+    _run(run_local, source, settings, name, new)
 
 
 @main.command()
 @_source
 @_settings
 @_name
-def train(source: str | None, settings: tuple[str, ...], name: str | None) -> None:
-    """Train on this machine, all stages in this process, without Kubeflow."""
+@_new
+def train(source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> None:
+    """Train on this machine, all stages in this process, without Kubeflow; an interrupted run goes on."""
 
-    def run_in_process(config: Config, folder: Path) -> None:
+    def run_in_process(config: Config, folder: Path, _: int) -> None:
         from aepo.stages import loop
 
         loop.run_in_process(config, folder / "artifacts")
 
-    _run(run_in_process, source, settings, name)
+    _run(run_in_process, source, settings, name, new)
 
 
 @main.command("compile")
@@ -89,16 +94,16 @@ def train(source: str | None, settings: tuple[str, ...], name: str | None) -> No
 def compile_pipeline(source: str | None, settings: tuple[str, ...], output: Path) -> None:
     """Write the pipeline as YAML for Kubeflow Pipelines."""
     from aepo.config import load_config
-    from aepo.storage import local_folder
+    from aepo.storage.addresses import is_local, local_folder
     from pipelines.compile import compile_training
 
     config = load_config(source, settings)
     compile_training(config, output)
     click.echo(f"{output}: {output.stat().st_size / 1000:.0f} kB")
-    if not local_folder(config.storage.root).is_absolute():
+    if is_local(config.storage.root) and not local_folder(config.storage.root).is_absolute():
         click.echo(
             f"note: storage.root is {config.storage.root!r}, a folder of each pod's own; on a cluster set it to one "
-            "that all pods share.",
+            "that all pods share, or to s3://bucket/prefix.",
             err=True,
         )
 
@@ -182,46 +187,59 @@ def show(source: str | None, settings: tuple[str, ...]) -> None:
     click.echo(to_yaml(load_config(source, settings)), nl=False)
 
 
-def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: str | None) -> None:
-    """Resolve, make the run's folder, run under the display, and say how it went."""
-    from aepo.config import to_yaml
-    from aepo.stages.workplace import run_folder
+def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> None:
+    """Resolve, claim the run's folder, run under the display from where the run stands, and say how it went."""
+    from aepo.stages.run import EVENTS, begin, claimed, outcome
+    from aepo.stages.workplace import run_folder, store_of
     from aepo.telemetry.display import print_summary, print_time_split, watching
     from aepo.telemetry.events import read_events
     from aepo.telemetry.run_state import time_split
 
-    config = _resolve_run(source, settings, name)
+    config = _resolve_run(source, settings, name, new)
+    store_of(config)  # an address or credentials that are no use are refused before anything is written
     folder = run_folder(config)
-    if folder.exists():
-        raise UserError(f"the run {folder} exists; choose another --name, or remove the folder.")
-    try:
-        folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"the run's folder {folder} cannot be written ({error}): change storage.root.") from None
-    events = folder / "events.jsonl"
-    began = time.time()
-    with (
-        _terminable(f"interrupted; what was finished is in {folder}"),
-        watching(events, title=f"{config.run}  {config.method}", expected=stages_of(config)),
-    ):
-        runner(config, folder)
-    split = time_split(read_events(events), began, time.time())
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    print_summary(summary)
-    print_time_split(split)
+    with claimed(folder) as lock:
+        beginning, why = begin(config)
+        if beginning == "finished":
+            click.echo(f"the run {folder} is finished; choose another --name for a new one.")
+            print_summary(outcome(config))
+            return
+        if beginning != "new":
+            click.echo(
+                {"continued": f"going on with {folder}: {why}", "anew": f"starting {folder} anew ({why})"}[beginning]
+            )
+        began = time.time()
+        with (
+            _interruptible(f"interrupted; the same command goes on from what is in {folder}"),
+            watching(folder / EVENTS, title=f"{config.run}  {config.method}", expected=stages_of(config)),
+        ):
+            runner(config, folder, lock.fileno())
+        print_summary(outcome(config))
+        events = [event for event in read_events(folder / EVENTS) if event["time"] >= began]
+        print_time_split(time_split(events, began, time.time()))
 
 
-def _resolve_run(source: str | None, settings: tuple[str, ...], name: str | None) -> Config:
-    """The configuration, with the run's name in it: `--name`, or the config's own, or one made of the time."""
+def _resolve_run(source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> Config:
+    """The configuration, with the run's name in it: `--name`, or the config's own, or the one to go on with."""
     from aepo.config import Config, load_config
+    from aepo.stages.run import unfinished_run
 
     config = load_config(source, settings)
     if name is None and config.run != Config.model_fields["run"].default:
         return config
+    if name is None and not new:
+        name = unfinished_run(config)
+    return load_config(source, [*settings, f"run={json.dumps(name or _new_name(config, source))}"])
+
+
+def _new_name(config: Config, source: str | None) -> str:
+    """A run's name made of its source and the time, that no run has yet."""
+    from aepo.storage import local_root
+
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", Path(source or "quickstart").stem).strip("-") or "run"
-    name = name or f"{stem[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    return load_config(source, [*settings, f"run={json.dumps(name)}"])
+    name = f"{stem[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if not (local_root(config.storage) / each).exists())
 
 
 def stages_of(config: Config) -> list[str]:
@@ -239,17 +257,21 @@ def stages_of(config: Config) -> list[str]:
 
 
 @contextmanager
-def _terminable(message: str) -> Iterator[None]:
+def _interruptible(message: str) -> Iterator[None]:
     """Within the context SIGTERM and SIGHUP interrupt like Ctrl-C; each ends the context with this message."""
+    with terminable():
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(message) from None
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A full disk, a read-only folder and their like become the user's mistakes, with what to do."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(message) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except OSError as error:
+        if (explained := explain(error)) is None:
+            raise
+        raise explained from None

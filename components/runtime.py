@@ -1,8 +1,9 @@
 """What the body of every component does: read the configuration, run one stage, publish its numbers.
 
 A mistake of the user's ends the process with its message as the last line of the log, without a traceback;
-any other error keeps its traceback. The run's event log records either as `stage_failed` {stage, error},
-which is where the command line finds what to say.
+any other error keeps its traceback. The stage has recorded either in the run's event log, where the command line
+finds what to say. SIGTERM, with which a cluster ends a pod, ends the stage in order: what is done is saved, and the
+same step, started again, goes on from there.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from aepo.config import Config, resolve
-from aepo.errors import UserError
+from aepo.errors import UserError, terminable
+
+TERMINATED = 143
+"""Exit code of a stage that SIGTERM has ended, as shells give it."""
 
 
 class Metrics(Protocol):
@@ -48,14 +53,14 @@ def run(
     except UserError as error:
         raise SystemExit(f"{stage}: {error}") from None
     try:
-        function = getattr(importlib.import_module(f"aepo.stages.{stage}"), stage)
-        result = function(settings, **{name: _plain(value) for name, value in arguments.items()})
+        with terminable():
+            function = getattr(importlib.import_module(f"aepo.stages.{stage}"), stage)
+            result = function(settings, **{name: _plain(value) for name, value in arguments.items()})
     except UserError as error:
-        _record(settings, stage, str(error))
         raise SystemExit(f"{stage}: {error}") from None
-    except Exception as error:
-        _record(settings, stage, f"{type(error).__name__}: {error}")
-        raise
+    except KeyboardInterrupt:
+        print(f"{stage}: terminated; started again, it goes on from what is saved.", file=sys.stderr)  # noqa: T201
+        raise SystemExit(TERMINATED) from None
     if metrics is not None:
         _publish(result.metrics, metrics)
     return str(result.state)
@@ -90,12 +95,6 @@ def check_compiled(config: Config, compiled_for: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{name} is {value}, but this graph was compiled for {compiled}: compile it again with `aepo compile`."
             )
-
-
-def _record(config: Config, stage: str, error: str) -> None:
-    from aepo.stages.workplace import event_log
-
-    event_log(config).emit("stage_failed", stage=stage, error=error)
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from aepo.config import Config
@@ -20,8 +21,8 @@ from aepo.errors import UserError
 from aepo.stages.finish import finish
 from aepo.telemetry.events import read_events
 
-GRACE = 5.0
-"""Seconds that the runner gets to end before it and its stages are killed."""
+GRACE = 8.0
+"""Seconds that the runner and its stages get to save what is done and end, before they are killed."""
 
 # Not `-m`: stages that are forked would import a main module again, and with it all of kfp.
 _ORCHESTRATOR = "from pipelines.orchestrator import main; main()"
@@ -29,12 +30,13 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _SILENT_FAILURE = re.compile(r"Inner task failed: '([^']+)'")
 
 
-def run_local(config: Config, folder: Path) -> None:
+def run_local(config: Config, folder: Path, lock: int | None = None) -> None:
     """Run the pipeline; artifacts lie below `folder`/pipeline, the runner's log is `folder`/pipeline.log.
 
     Args:
         config: the run's configuration.
         folder: the run's folder, where the stages write their events.
+        lock: file descriptor that the runner keeps open until it ends, whatever becomes of this process.
 
     Raises:
         UserError: a stage failed; the message is the stage's own.
@@ -50,24 +52,47 @@ def run_local(config: Config, folder: Path) -> None:
             start_new_session=True,
             text=True,
             env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
+            pass_fds=() if lock is None else (lock,),
         )
         try:
-            process.communicate(config.model_dump_json())
+            _hand_over(config, process)
+            process.wait()
         except BaseException:
             _end(process)
             finish(config, status="CANCELLED", error="interrupted")
             raise
     if process.returncode:
+        _end(process)  # the runner may have died before its stages
         raise UserError(f"{_reason(folder, log)}\nThe whole log is {log}.")
 
 
+def _hand_over(config: Config, process: subprocess.Popen[str]) -> None:
+    """Write the configuration to the runner, and keep the pipe open: when it closes, the runner ends."""
+    with contextlib.suppress(BrokenPipeError):  # the runner has died already; its log says why
+        print(config.model_dump_json(), file=process.stdin, flush=True)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the runner and its stages: ask, wait, insist."""
+    """End the runner and its stages: ask, wait until all have saved what is done, insist."""
     for demand in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, demand)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+        deadline = time.monotonic() + GRACE
+        while _group_lives(process) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _group_lives(process: subprocess.Popen[str]) -> bool:
+    """Whether a process of the runner's group is left, other than dead ones that wait to be collected."""
+    process.poll()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-process.pid, os.WNOHANG)[0]:  # ours, where this process is the container's first
+            pass
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _reason(folder: Path, log: Path) -> str:

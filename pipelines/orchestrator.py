@@ -1,9 +1,15 @@
-"""The process in which Kubeflow's local runner works. It reads a configuration, as JSON, from its input."""
+"""The process in which Kubeflow's local runner works. It reads a configuration, a line of JSON, from its input.
+
+Its input stays open for as long as somebody waits for it. When it closes, because `aepo run` was killed, the runner
+ends itself and its stages: no run goes on unseen.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -25,10 +31,17 @@ def main() -> None:
         start_stages_warm()
     warnings.filterwarnings("ignore", message=".*non-Python base image")
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
+    config = Config.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
     try:
-        training_pipeline(Config.model_validate_json(sys.stdin.read()))()
+        training_pipeline(config)()
     except RuntimeError as error:
         sys.exit(str(error))
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os.killpg(0, signal.SIGTERM)
 
 
 def use_this_python() -> None:

@@ -31,7 +31,7 @@ class TestMistakes:
             (["config", "show", "--config", "missing.yaml"], "config missing.yaml: there is no such file"),
             (["compile", "-o", "pipeline.json"], "ends in .yaml"),
             (["run", "--name", "not/a/name"], "config run:"),
-            (["run", "--set", "storage.root=s3://bucket"], "scheme s3:// is not supported"),
+            (["run", "--set", "storage.root=gs://bucket"], "scheme gs:// is not supported"),
         ],
     )
     def test_one_message_on_stderr_and_exit_code_2(self, arguments, message, aepo, tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ class TestLooking:
     def test_the_pipeline_is_written_where_one_says(self, aepo, tmp_path):
         result = aepo("compile", "--config", "tiny", "-o", tmp_path / "tiny.yaml")
         assert result.exit_code == 0
-        assert yaml.safe_load((tmp_path / "tiny.yaml").read_text())["pipelineInfo"]["name"] == "aepo-training"
+        assert next(yaml.safe_load_all((tmp_path / "tiny.yaml").read_text()))["pipelineInfo"]["name"] == "aepo-training"
 
 
 class TestPrepare:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from aepo.environments.base import Prompt
 from aepo.errors import UserError
@@ -11,14 +12,26 @@ from aepo.rollout.explorer import Explorer, Growth, Task
 from aepo.rollout.plan import BatchPlan, PromptPlan
 from aepo.trajectories.tree import RolloutTree
 
-Finished = Callable[[RolloutTree], None]
-"""Told about every tree as it is finished, in any order."""
+
+class Journal(Protocol):
+    """Remembers finished trees, so that an interrupted batch need not grow them again."""
+
+    @property
+    def trees(self) -> Sequence[RolloutTree]:
+        """The trees that are finished."""
+        ...
+
+    def append(self, tree: RolloutTree) -> None:
+        """Take a tree as it is finished, in any order."""
+        ...
 
 
-async def pre_monitor(task: Task, prompts: Sequence[Prompt], *, seed: int, step: int) -> list[RolloutTree]:
+async def pre_monitor(
+    task: Task, prompts: Sequence[Prompt], *, seed: int, step: int, journal: Journal | None = None
+) -> list[RolloutTree]:
     """One complete trajectory per prompt, in the order of `prompts`."""
     growths = [Growth((seed, step, prompt.id, "pre-monitor"), k=1, m=1) for prompt in prompts]
-    return await grow_all(task, list(zip(prompts, growths, strict=True)))
+    return await grow_all(task, list(zip(prompts, growths, strict=True)), journal)
 
 
 async def rollout(
@@ -28,7 +41,7 @@ async def rollout(
     plan: BatchPlan,
     *,
     seed: int,
-    on_finished: Finished | None = None,
+    journal: Journal | None = None,
 ) -> list[RolloutTree]:
     """The main trees of `prompts` in their order, then the auxiliary ones.
 
@@ -38,7 +51,7 @@ async def rollout(
         prompts: those of this shard.
         plan: of the whole batch.
         seed: of the run.
-        on_finished: progress.
+        journal: of trees that are finished.
     """
     plans = {row.prompt_id: row for row in plan.prompts}
     main = [(prompt, _main(plans[prompt.id], task, plan, seed)) for prompt in prompts]
@@ -47,8 +60,8 @@ async def rollout(
         for prompt in prompts
         if (row := plans[prompt.id]).auxiliary
     ]
-    trees = await grow_all(task, main, on_finished)
-    return trees + await grow_all(auxiliary_task, auxiliary, on_finished)
+    trees = await grow_all(task, main, journal)
+    return trees + await grow_all(auxiliary_task, auxiliary, journal)
 
 
 def _main(row: PromptPlan, task: Task, plan: BatchPlan, seed: int) -> Growth:
@@ -63,9 +76,9 @@ def _main(row: PromptPlan, task: Task, plan: BatchPlan, seed: int) -> Growth:
 
 
 async def grow_all(
-    task: Task, growths: Sequence[tuple[Prompt, Growth]], on_finished: Finished | None = None
+    task: Task, growths: Sequence[tuple[Prompt, Growth]], journal: Journal | None = None
 ) -> list[RolloutTree]:
-    """Grow trees side by side, as many as the engine holds, in the order given.
+    """Grow trees side by side, as many as the engine holds, in the order given; the journal's are taken from it.
 
     Raises:
         UserError: a tree does not fit the engine, or a prompt leaves no room for an answer.
@@ -76,12 +89,15 @@ async def grow_all(
             f"a tree of {largest} trajectories does not fit the engine's {task.engine.capacity}: raise rollout.slots"
         )
     places = asyncio.Semaphore(task.engine.capacity // largest)
+    finished = {(tree.prompt_id, tree.role): tree for tree in (journal.trees if journal else ())}
 
     async def one(prompt: Prompt, growth: Growth) -> RolloutTree:
+        if (tree := finished.get((prompt.id, growth.role))) is not None:
+            return tree
         async with places:
             tree = await Explorer(task, prompt, growth).grow()
-        if on_finished:
-            on_finished(tree)
+        if journal is not None:
+            journal.append(tree)
         return tree
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,16 @@ import pyarrow.parquet as pq
 
 from aepo.artifacts import write_manifest
 from aepo.config import Config
+from aepo.environments.base import Prompt
 from aepo.errors import UserError
-from aepo.stages.names import SCORES, champion_key
-from aepo.stages.policies import Policy, open_policy, policy_from
+from aepo.stages.champions import Pointer, champion
+from aepo.stages.names import SCORES
+from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session
-from aepo.stages.workplace import read_prompts, stage, store_of
-from aepo.storage import FileStore
+from aepo.stages.unfinished import TreeJournal
+from aepo.stages.work import Work, stage
+from aepo.stages.workplace import read_prompts, store_of
 from aepo.training.policy import load_policy
 from aepo.trajectories.tree import RolloutTree
 
@@ -36,66 +38,74 @@ SCORE_SCHEMA = pa.schema(
 )
 
 
+def champion_digest(config: Config) -> str | None:
+    """Digest of the champion to compare with."""
+    return champion(config, store_of(config)).sha256
+
+
+@stage(detail=lambda _, benchmark, **__: benchmark, depends=champion_digest)
 def evaluate(
-    config: Config, *, prompts: Path, candidate: Path, baseline: Path, benchmark: str, output: Path
+    work: Work, *, prompts: Path, candidate: Path, baseline: Path, benchmark: str, output: Path
 ) -> StageResult:
     """Write the scores of every policy on the same questions with the same random numbers.
 
     Args:
-        config: the run's.
+        work: the run's configuration and store.
         prompts: prompts artifact.
         candidate: the trained policy.
         baseline: the policy before training.
         benchmark: the split to evaluate on.
         output: folder of the scores artifact.
+
+    Raises:
+        UserError: the benchmark is unknown, or an artifact is damaged.
     """
-    with stage(config, "evaluate", benchmark) as log:
-        if benchmark not in ("heldout", "train"):
-            raise UserError(f"benchmark {benchmark!r} is unknown: choose heldout or train.")
-        questions = read_prompts(prompts, benchmark)[: config.evaluation.questions]  # type: ignore[arg-type]
-        policies = _policies(config, candidate, baseline)
-        rows: list[dict[str, object]] = []
-        for index, (role, policy) in enumerate(policies.items()):
-            session = Session(config, *load_policy(policy.folder), evaluation=True)
-            done = index * len(questions)
-
-            def on_finished(_: RolloutTree) -> None:
-                nonlocal done
-                done += 1
-                if done % 50 == 0 or done == len(questions) * len(policies):
-                    log.progress(done, len(questions) * len(policies))
-
-            trees = session.sample(questions, config.evaluation.samples, f"evaluate {benchmark}", on_finished)
-            rows += [row for tree in trees for row in _rows(role, tree)]
-        output.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), output / SCORES)
-        metadata = {
-            "benchmark": benchmark,
-            "questions": len(questions),
-            "samples": config.evaluation.samples,
-            "temperature": config.evaluation.temperature,
-            "top_p": config.evaluation.top_p,
-            "policies": {role: policy.sha256 for role, policy in policies.items()},
-        }
-        write_manifest(output, "scores", metadata)
-        return StageResult({f"accuracy_{role}": _mean(rows, role) for role in policies})
+    if benchmark not in ("heldout", "train"):
+        raise UserError(f"benchmark {benchmark!r} is unknown: choose heldout or train.")
+    settings = work.config.evaluation
+    questions = read_prompts(prompts, benchmark)[: settings.questions]  # type: ignore[arg-type]
+    current = champion(work.config, work.store)
+    policies = _policies(work, candidate, baseline, current)
+    trees = _explore(work, questions, policies, f"evaluate {benchmark}")
+    rows = [row for role, mine in trees.items() for tree in mine for row in _rows(role, tree)]
+    output.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCORE_SCHEMA), output / SCORES)
+    metadata = {
+        "benchmark": benchmark,
+        "questions": len(questions),
+        "samples": settings.samples,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "policies": {role: policy.sha256 for role, policy in policies.items()},
+        "champion": current.sha256,
+    }
+    write_manifest(output, "scores", metadata)
+    return StageResult({f"accuracy_{role}": _mean(rows, role) for role in policies})
 
 
-def champion(config: Config, store: FileStore) -> Policy | None:
-    """The champion that the store points to, if there is one."""
-    text = store.read_text(champion_key(config))
-    if text is None:
-        return None
-    return policy_from(json.loads(text)["policy"], (), champion_key(config))
-
-
-def _policies(config: Config, candidate: Path, baseline: Path) -> dict[str, Policy]:
+def _policies(work: Work, candidate: Path, baseline: Path, current: Pointer) -> dict[str, Policy]:
     """Role → policy; the champion only where it is another one than the two."""
-    policies = {"baseline": open_policy(baseline), "candidate": open_policy(candidate)}
-    current = champion(config, store_of(config))
-    if current is not None and current.sha256 not in {policy.sha256 for policy in policies.values()}:
-        policies["champion"] = current
+    policies = {
+        role: open_policy(path, work.store) for role, path in (("baseline", baseline), ("candidate", candidate))
+    }
+    if current.sha256 not in {policy.sha256 for policy in policies.values()}:
+        opened = current.open(work.store)
+        if opened is not None:
+            policies["champion"] = opened
     return policies
+
+
+def _explore(
+    work: Work, questions: list[Prompt], policies: dict[str, Policy], purpose: str
+) -> dict[str, list[RolloutTree]]:
+    """Role → one tree of samples per question."""
+    trees, count = {}, work.log.counting(len(questions) * len(policies))
+    for index, (role, policy) in enumerate(policies.items()):
+        session = Session(work.config, *load_policy(policy.folder), evaluation=True)
+        journal = TreeJournal(work.store, f"{work.unfinished}/{role}", count.after(index * len(questions)))
+        with journal:
+            trees[role] = session.sample(questions, work.config.evaluation.samples, purpose, journal)
+    return trees
 
 
 def _rows(role: str, tree: RolloutTree) -> Iterator[dict[str, object]]:

@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aepo.artifacts import Artifact, file_sha256, read_artifact, write_manifest
+from aepo.artifacts import file_sha256, read_artifact, read_manifest, write_manifest
 from aepo.errors import UserError
 from aepo.rollout.plan import Scales
-from aepo.stages.names import HISTORY, OPTIMIZER
-from aepo.storage import FileStore, local_folder
+from aepo.stages.names import HISTORY
+from aepo.storage import Store
+from aepo.training.checkpoints import OPTIMIZER, save_optimizer
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +43,26 @@ class PolicyState:
     scales: Scales = field(default_factory=Scales)
     history: tuple[dict[str, float], ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """All but the history, as a manifest holds it."""
+        return {
+            "rollout_step": self.step,
+            "prompt_cursor": self.cursor,
+            "entropy": self.entropy,
+            "scales": asdict(self.scales),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], history: tuple[dict[str, float], ...]) -> PolicyState:
+        """What `to_json` gave."""
+        return cls(
+            step=content["rollout_step"],
+            cursor=content["prompt_cursor"],
+            entropy=content["entropy"],
+            scales=Scales(**content["scales"]),
+            history=history,
+        )
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -56,7 +77,7 @@ class Policy:
 
 
 def save_policy(
-    store: FileStore,
+    store: Store,
     run: str,
     output: Path,
     model: PreTrainedModel,
@@ -72,89 +93,58 @@ def save_policy(
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         digest = weights_digest(folder)
-        write_manifest(folder, "weights", {"sha256": digest})
-        uri = store.upload(folder, f"{run}/policies/{digest[:16]}")
+        weights = write_manifest(folder, "weights", {"sha256": digest})
+        uri = store.upload(folder, f"{run}/policies/{weights.sha256[:16]}")
         optimizer_uri = None
         if optimizer is not None:
             trainer = Path(temporary) / "trainer"
             trainer.mkdir()
-            _save_optimizer(optimizer, model, trainer / OPTIMIZER)
-            write_manifest(trainer, "weights", {"policy": digest})
-            optimizer_uri = store.upload(trainer, f"{run}/trainer/{digest[:16]}")
+            save_optimizer(optimizer, model, trainer / OPTIMIZER)
+            state_of_trainer = write_manifest(trainer, "weights", {"policy": digest})
+            optimizer_uri = store.upload(trainer, f"{run}/trainer/{state_of_trainer.sha256[:16]}")
     output.mkdir(parents=True, exist_ok=True)
     (output / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in state.history))
-    metadata = {
-        "uri": uri,
-        "sha256": digest,
-        "parent": parent,
-        "optimizer": optimizer_uri,
-        "rollout_step": state.step,
-        "prompt_cursor": state.cursor,
-        "entropy": state.entropy,
-        "scales": asdict(state.scales),
-    }
-    write_manifest(output, "policy", metadata)
+    addresses = {"uri": uri, "sha256": digest, "parent": parent, "optimizer": optimizer_uri}
+    write_manifest(output, "policy", addresses | state.to_json())
     return digest
 
 
-def open_policy(folder: Path) -> Policy:
-    """Open a policy artifact and verify its weights.
+def open_policy(folder: Path, store: Store) -> Policy:
+    """Open a policy artifact and bring its weights, verified, to this machine.
 
     Raises:
         UserError: the artifact or the weights are missing, damaged, or do not belong together.
     """
     artifact = read_artifact(folder, "policy")
-    lines = (artifact.folder / HISTORY).read_text().splitlines() if HISTORY in artifact.files else []
-    return policy_from(artifact.metadata, tuple(json.loads(line) for line in lines), str(folder))
+    try:
+        lines = (folder / HISTORY).read_text().splitlines() if HISTORY in artifact.files else []
+        history = tuple(json.loads(line) for line in lines)
+    except ValueError as error:
+        raise UserError(f"{folder / HISTORY} is no history of a policy: {error}.") from None
+    return policy_from(artifact.metadata, history, str(folder), store)
 
 
-def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...], where: str) -> Policy:
+def step_of(folder: Path) -> int:
+    """Rollout steps behind a policy artifact; its weights are not looked at."""
+    return int(read_manifest(folder).metadata.get("rollout_step", 0))
+
+
+def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...], where: str, store: Store) -> Policy:
     """The policy that a manifest's metadata describes; `where` names the manifest in errors."""
     try:
-        weights = _verified(metadata["uri"])
-        optimizer = _verified(metadata["optimizer"]).folder / OPTIMIZER if metadata["optimizer"] else None
-        state = PolicyState(
-            step=metadata["rollout_step"],
-            cursor=metadata["prompt_cursor"],
-            entropy=metadata["entropy"],
-            scales=Scales(**metadata["scales"]),
-            history=history,
-        )
+        state = PolicyState.from_json(metadata, history)
         digest, parent = metadata["sha256"], metadata["parent"]
+        uri, optimizer_uri = metadata["uri"], metadata["optimizer"]
     except (KeyError, TypeError) as error:
         raise UserError(f"{where} is no policy manifest of aepo ({error!r}).") from None
+    weights = store.fetch(store.key(uri), "weights")
+    optimizer = store.fetch(store.key(optimizer_uri), "weights").folder / OPTIMIZER if optimizer_uri else None
     if weights.metadata.get("sha256") != digest:
-        raise UserError(f"{where} and the weights at {metadata['uri']} are of different policies.")
+        raise UserError(f"{where} and the weights at {uri} are of different policies.")
     return Policy(weights.folder, digest, state, parent, optimizer, metadata)
 
 
 def weights_digest(folder: Path) -> str:
-    """Digest of a policy: of its safetensors files' names and digests."""
-    found = {path.name: file_sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+    """Digest of a policy: of the names and digests of its weights and of the architecture they are for."""
+    found = {path.name: file_sha256(path) for path in sorted([*folder.glob("*.safetensors"), folder / "config.json"])}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, model: PreTrainedModel, path: Path) -> None:
-    """Restore the moments and step counts that `save_policy` wrote."""
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
-    for name, parameter in model.named_parameters():
-        entries = {key.rpartition("/")[2]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
-        if entries:
-            optimizer.state[parameter] = entries
-
-
-def _save_optimizer(optimizer: torch.optim.Optimizer, model: PreTrainedModel, path: Path) -> None:
-    from safetensors.torch import save_file
-
-    tensors = {
-        f"{name}/{key}": value.contiguous()
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state[parameter].items()
-    }
-    save_file(tensors, path)
-
-
-def _verified(uri: str) -> Artifact:
-    return read_artifact(local_folder(uri), "weights")

@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aepo.artifacts import read_artifact, write_manifest
-from aepo.config import Config
 from aepo.errors import UserError
 from aepo.rollout.metrics import plan_metrics
 from aepo.rollout.plan import BatchPlan, PromptPlan, Scales
 from aepo.stages.names import FIRSTS, PLAN
-from aepo.stages.policies import open_policy
+from aepo.stages.policies import open_policy, step_of
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session
-from aepo.stages.workplace import prompt_window, read_prompts, stage
+from aepo.stages.unfinished import TreeJournal
+from aepo.stages.work import Work, stage
+from aepo.stages.workplace import prompt_window, read_prompts
 from aepo.training.policy import load_policy
 from aepo.trajectories.parquet import read_trees, write_trees
 
@@ -34,16 +35,17 @@ PLAN_SCHEMA = pa.schema(
 )
 
 
-def pre_monitor(config: Config, *, prompts: Path, policy: Path, output: Path) -> StageResult:
+@stage(detail=lambda _, policy, **__: f"step {step_of(policy) + 1}")
+def pre_monitor(work: Work, *, prompts: Path, policy: Path, output: Path) -> StageResult:
     """Write the budget plan of the next batch: one row per prompt, and the pre-monitor trees."""
-    opened = open_policy(policy)
-    state = opened.state
-    with stage(config, "pre_monitor", f"step {state.step + 1}"):
-        batch = prompt_window(read_prompts(prompts, "train"), state.cursor, config.rollout.prompts)
-        session = Session(config, *load_policy(opened.folder))
-        plan = session.plan(batch, state.step, state.scales, state.entropy)
-        write_plan(output, plan, opened.sha256)
-        return StageResult(plan_metrics(plan))
+    opened = open_policy(policy, work.store)
+    state, config = opened.state, work.config
+    batch = prompt_window(read_prompts(prompts, "train"), state.cursor, config.rollout.prompts)
+    session = Session(config, *load_policy(opened.folder))
+    with TreeJournal(work.store, f"{work.unfinished}/firsts", work.log.counting(len(batch))) as journal:
+        plan = session.plan(batch, state.step, state.scales, state.entropy, journal)
+    write_plan(output, plan, opened.sha256)
+    return StageResult(plan_metrics(plan))
 
 
 def write_plan(output: Path, plan: BatchPlan, policy: str) -> None:
@@ -67,17 +69,20 @@ def read_plan(folder: Path, policy: str) -> BatchPlan:
         UserError: the plan is missing, damaged, or of another policy.
     """
     artifact = read_artifact(folder, "plan")
-    made_by = artifact.metadata["policy"]
+    made_by = str(artifact.metadata.get("policy"))
     if made_by != policy:
         raise UserError(
             f"the plan {folder} was made by policy {made_by[:16]}, not by {policy[:16]}: entropies of another "
             "policy say nothing about this one. Run pre-monitor again."
         )
-    rows = pq.read_table(folder / PLAN).to_pylist()
-    return BatchPlan(
-        step=artifact.metadata["rollout_step"],
-        prompts=tuple(PromptPlan(**row) for row in rows),
-        scales=Scales(**artifact.metadata["scales"]),
-        temperature=artifact.metadata["temperature"],
-        firsts={tree.prompt_id: tree for tree in read_trees(folder / FIRSTS)},
-    )
+    try:
+        rows = pq.read_table(folder / PLAN).cast(PLAN_SCHEMA).to_pylist()
+        return BatchPlan(
+            step=artifact.metadata["rollout_step"],
+            prompts=tuple(PromptPlan(**row) for row in rows),
+            scales=Scales(**artifact.metadata["scales"]),
+            temperature=artifact.metadata["temperature"],
+            firsts={tree.prompt_id: tree for tree in read_trees(folder / FIRSTS)},
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise UserError(f"the plan {folder} cannot be read: {error!r}. Run pre-monitor again.") from error

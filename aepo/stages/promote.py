@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from aepo.artifacts import read_artifact, write_manifest
-from aepo.config import Config
 from aepo.errors import UserError
-from aepo.stages.names import champion_key
+from aepo.stages.champions import champion, promote_to_champion
 from aepo.stages.policies import open_policy
 from aepo.stages.result import StageResult
-from aepo.stages.workplace import stage, store_of
+from aepo.stages.work import Work, stage
 
 
-def promote(config: Config, *, candidate: Path, scores: Sequence[Path], output: Path) -> StageResult:
+@stage(keep=False)
+def promote(work: Work, *, candidate: Path, scores: Sequence[Path], output: Path) -> StageResult:
     """Write the champion pointer; whoever trains next is compared with it.
 
     Raises:
-        UserError: the scores are of another policy than the candidate.
+        UserError: the scores are of another policy than the candidate, or against another champion than today's.
     """
-    opened = open_policy(candidate)
-    with stage(config, "promote"):
+    policy, current = open_policy(candidate, work.store), champion(work.config, work.store)
+    if current.sha256 != policy.sha256:
         for path in scores:
-            scored = read_artifact(Path(path), "scores").metadata["policies"]["candidate"]
-            if scored != opened.sha256:
-                raise UserError(
-                    f"the scores {path} are of policy {scored[:16]}, not of {opened.sha256[:16]}: evaluate it first."
-                )
-        # The champion outlives the run that made it: it has a copy of the weights of its own.
-        store = store_of(config)
-        weights = store.upload(opened.folder, f"champions/{config.environment.name}/{opened.sha256[:16]}")
-        pointer = {"run": config.run, "policy": opened.metadata | {"uri": weights, "optimizer": None}}
-        uri = store.write_text(champion_key(config), json.dumps(pointer, indent=2) + "\n")
-        output.mkdir(parents=True, exist_ok=True)
-        write_manifest(output, "promotion", {"pointer": uri, "policy": opened.sha256})
-        return StageResult({"promoted": 1.0}, "promoted")
+            _check_scores(path, policy.sha256, current.sha256)
+        promote_to_champion(work.config, work.store, policy, current)
+    output.mkdir(parents=True, exist_ok=True)
+    write_manifest(output, "promotion", {"pointer": work.store.uri(current.key), "policy": policy.sha256})
+    return StageResult({"promoted": 1.0}, "promoted")
+
+
+def _check_scores(path: Path, candidate: str, champion_now: str | None) -> None:
+    metadata = read_artifact(path, "scores").metadata
+    scored, compared = metadata["policies"]["candidate"], metadata["champion"]
+    if scored != candidate:
+        raise UserError(f"the scores {path} are of policy {scored[:16]}, not of {candidate[:16]}: evaluate it first.")
+    if compared != champion_now:
+        was, now = (digest[:16] if digest else "none" for digest in (compared, champion_now))
+        raise UserError(
+            f"the champion has changed since the scores {path} were taken (then {was}, now {now}): run again, the "
+            "policy is then compared with the new one."
+        )

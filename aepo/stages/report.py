@@ -21,7 +21,8 @@ from aepo.stages.names import ROLLOUTS, SCORES
 from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
 from aepo.stages.verdict import entropy_history
-from aepo.stages.workplace import run_folder, stage, store_of
+from aepo.stages.work import Work, stage
+from aepo.stages.workplace import run_folder
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
@@ -40,8 +41,9 @@ class _Findings:
     decision: Decision
 
 
+@stage(keep=False)
 def report(
-    config: Config,
+    work: Work,
     *,
     candidate: Path,
     baseline: Path,
@@ -50,32 +52,31 @@ def report(
     verdict: str,
     output: Path,
 ) -> StageResult:
-    """Write report.html and summary.json, here and into the run's folder; `state` is promote or keep."""
-    with stage(config, "report"):
-        policy, before = open_policy(candidate), open_policy(baseline)
-        tables = {read_artifact(path, "scores").metadata["benchmark"]: _rows(path) for path in scores}
-        gating = tables[config.evaluation.benchmarks[0]]
-        samples = samples_by_policy(gating)
-        decision = decide(samples, verdict, config.gate, seed=config.seed)
-        findings = _Findings(
-            policy=policy,
-            before=before,
-            accuracy=[row for benchmark, rows in tables.items() for row in _accuracy(config, benchmark, rows)],
-            entropy={role: _mean_entropy(gating, role) for role in ("baseline", "candidate")},
-            gain=paired_difference(samples.get("candidate", {}), samples.get("baseline", {}), seed=config.seed),
-            verdict=verdict,
-            decision=decision,
-        )
-        summary = _summary(config, findings)
-        trees = _shown([tree for path in rollouts for tree in read_trees(Path(path) / ROLLOUTS)])
-        page = render(_data(config, findings, trees))
-        output.mkdir(parents=True, exist_ok=True)
-        store = store_of(config)
-        for name, text in (("report.html", page), ("summary.json", json.dumps(summary, indent=2) + "\n")):
-            (output / name).write_text(text, encoding="utf-8")
-            store.write_text(f"{config.run}/{name}", text)
-        write_manifest(output, "report", {"decision": decision.state, "policy": policy.sha256})
-        return StageResult(_metrics(summary), decision.state)
+    """Write report.html and summary.json, here and into the run's folder in the store; `state` is promote or keep."""
+    config, store = work.config, work.store
+    policy, before = open_policy(candidate, store), open_policy(baseline, store)
+    tables = {read_artifact(path, "scores").metadata["benchmark"]: _rows(path) for path in scores}
+    gating = tables[config.evaluation.benchmarks[0]]
+    samples = samples_by_policy(gating)
+    decision = decide(samples, verdict, config.gate, seed=config.seed)
+    findings = _Findings(
+        policy=policy,
+        before=before,
+        accuracy=[row for benchmark, rows in tables.items() for row in _accuracy(config, benchmark, rows)],
+        entropy={role: _mean_entropy(gating, role) for role in ("baseline", "candidate")},
+        gain=paired_difference(samples.get("candidate", {}), samples.get("baseline", {}), seed=config.seed),
+        verdict=verdict,
+        decision=decision,
+    )
+    summary = _summary(config, findings)
+    trees = _shown([tree for path in rollouts for tree in read_trees(Path(path) / ROLLOUTS)])
+    page = render(_data(config, findings, trees))
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in (("report.html", page), ("summary.json", json.dumps(summary, indent=2) + "\n")):
+        (output / name).write_text(text, encoding="utf-8")
+        store.write_text(f"{config.run}/{name}", text)
+    write_manifest(output, "report", {"decision": decision.state, "policy": policy.sha256})
+    return StageResult(_metrics(summary), decision.state)
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

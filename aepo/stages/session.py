@@ -13,7 +13,7 @@ from aepo.algorithms.regularisers import auxiliary_temperature
 from aepo.config import Config
 from aepo.environments.base import Prompt
 from aepo.rollout import batch
-from aepo.rollout.batch import Finished
+from aepo.rollout.batch import Journal
 from aepo.rollout.codec import Codec
 from aepo.rollout.engine import Sampling
 from aepo.rollout.explorer import Growth, Task
@@ -75,13 +75,20 @@ class Session:
             context=settings.context,
         )
 
-    def plan(self, prompts: Sequence[Prompt], step: int, scales: Scales, entropy: float | None) -> BatchPlan:
-        """Pre-monitor a batch, if the method does, and split its budget."""
+    def plan(
+        self,
+        prompts: Sequence[Prompt],
+        step: int,
+        scales: Scales,
+        entropy: float | None,
+        journal: Journal | None = None,
+    ) -> BatchPlan:
+        """Pre-monitor a batch, if the method does, and split its budget; the journal keeps its trees."""
         config = self.config
         firsts: list[RolloutTree] = []
         if needs_pre_monitor(config.exploration):
             task = self.task(config.rollout.temperature, config.rollout.top_p)
-            firsts = asyncio.run(batch.pre_monitor(task, prompts, seed=config.seed, step=step))
+            firsts = asyncio.run(batch.pre_monitor(task, prompts, seed=config.seed, step=step, journal=journal))
         regulariser = config.regulariser
         temperature = auxiliary_temperature(
             entropy,
@@ -101,23 +108,19 @@ class Session:
             temperature=temperature,
         )
 
-    def rollout(
-        self, prompts: Sequence[Prompt], plan: BatchPlan, on_finished: Finished | None = None
-    ) -> list[RolloutTree]:
-        """Grow the trees of these prompts as planned."""
+    def rollout(self, prompts: Sequence[Prompt], plan: BatchPlan, journal: Journal | None = None) -> list[RolloutTree]:
+        """Grow the trees of these prompts as planned, but for those that the journal has."""
         rollout = self.config.rollout
         main, auxiliary = (
             self.task(temperature, rollout.top_p) for temperature in (rollout.temperature, plan.temperature)
         )
-        return asyncio.run(
-            batch.rollout(main, auxiliary, prompts, plan, seed=self.config.seed, on_finished=on_finished)
-        )
+        return asyncio.run(batch.rollout(main, auxiliary, prompts, plan, seed=self.config.seed, journal=journal))
 
     def sample(
-        self, prompts: Sequence[Prompt], samples: int, purpose: str, on_finished: Finished | None = None
+        self, prompts: Sequence[Prompt], samples: int, purpose: str, journal: Journal | None = None
     ) -> list[RolloutTree]:
         """Independent samples per prompt, one tree each, at the evaluation's temperature."""
         settings = self.config.evaluation
         task = self.task(settings.temperature, settings.top_p)
         growths = [(prompt, Growth((self.config.seed, purpose, prompt.id), k=samples, m=samples)) for prompt in prompts]
-        return asyncio.run(batch.grow_all(task, growths, on_finished))
+        return asyncio.run(batch.grow_all(task, growths, journal))

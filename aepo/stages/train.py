@@ -16,22 +16,25 @@ from aepo.errors import UserError
 from aepo.rollout.metrics import plan_metrics, tree_metrics
 from aepo.rollout.plan import Scales
 from aepo.stages.names import ROLLOUTS
-from aepo.stages.policies import Policy, PolicyState, load_optimizer, open_policy, save_policy
+from aepo.stages.policies import Policy, PolicyState, open_policy, save_policy, step_of
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session
-from aepo.stages.workplace import prompt_window, read_prompts, stage, store_of
-from aepo.telemetry.events import StageLog
+from aepo.stages.unfinished import Checkpoints
+from aepo.stages.work import Work, stage
+from aepo.stages.workplace import prompt_window, read_prompts
+from aepo.training.checkpoints import load_optimizer, load_training, save_training
 from aepo.training.learner import Learner, Objective
 from aepo.training.policy import load_policy
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
 
-def train(config: Config, *, prompts: Path, policy: Path, rollouts: Sequence[Path], output: Path) -> StageResult:
+@stage(detail=lambda config, policy, **_: f"steps {step_of(policy) + 1}-{_last_step(config, step_of(policy))}")
+def train(work: Work, *, prompts: Path, policy: Path, rollouts: Sequence[Path], output: Path) -> StageResult:
     """Write the trained policy.
 
     Args:
-        config: the run's.
+        work: the run's configuration and store.
         prompts: prompts artifact.
         policy: the policy that made the rollouts.
         rollouts: all shards of one staged batch, in any order.
@@ -40,35 +43,38 @@ def train(config: Config, *, prompts: Path, policy: Path, rollouts: Sequence[Pat
     Raises:
         UserError: a shard is missing, or the rollouts are of another policy.
     """
-    opened = open_policy(policy)
-    with stage(config, "train", f"steps {opened.state.step + 1}-{_last_step(config, opened)}") as log:
-        shards = _shards(rollouts, opened)
-        trainer = _Trainer(config, opened, read_prompts(prompts, "train"), log)
+    opened = open_policy(policy, work.store)
+    shards = _shards(rollouts, opened)
+    trainer = _Trainer(work, opened, read_prompts(prompts, "train"))
+    last = _last_step(work.config, opened.state.step)
+    if trainer.state.step == opened.state.step:
         trainer.staged(shards)
-        for _ in range(config.training.online_steps):
-            trainer.online()
-        digest = save_policy(
-            store_of(config),
-            config.run,
-            output,
-            trainer.learner.model,
-            trainer.tokenizer,
-            state=trainer.state,
-            parent=opened.sha256,
-            optimizer=trainer.learner.optimizer,
-        )
-        metrics = {name: value for name, value in trainer.state.history[-1].items() if math.isfinite(value)}
-        return StageResult(metrics, digest)
+    while trainer.state.step < last:
+        trainer.online()
+    digest = save_policy(
+        work.store,
+        work.config.run,
+        output,
+        trainer.learner.model,
+        trainer.tokenizer,
+        state=trainer.state,
+        parent=opened.sha256,
+        optimizer=trainer.learner.optimizer,
+    )
+    metrics = {name: value for name, value in trainer.state.history[-1].items() if math.isfinite(value)}
+    return StageResult(metrics, digest)
 
 
 class _Trainer:
-    """A learner, a session that follows it, and the state they advance together."""
+    """A learner, a session that follows it, and the state they advance together, from the newest checkpoint on."""
 
-    def __init__(self, config: Config, opened: Policy, prompts: list[Prompt], log: StageLog) -> None:
+    def __init__(self, work: Work, opened: Policy, prompts: list[Prompt]) -> None:
+        config = work.config
         self._config = config
         self._prompts = prompts
-        self._log = log
+        self._log = work.log
         self._first = opened.state.step
+        self._checkpoints = Checkpoints(work.store, work.unfinished)
         self.state: PolicyState = opened.state
         model, self.tokenizer = load_policy(opened.folder)
         self._session = Session(config, model, self.tokenizer)
@@ -79,8 +85,22 @@ class _Trainer:
             total_steps=config.total_steps,
             seed=config.seed,
         )
-        if opened.optimizer is not None:
+        if (newest := self._checkpoints.newest()) is not None:
+            self._resume(newest)
+        elif opened.optimizer is not None:
             load_optimizer(self.learner.optimizer, model, opened.optimizer)
+
+    def _resume(self, checkpoint: Artifact) -> None:
+        load_training(checkpoint.folder, self.learner.model, self.learner.optimizer)
+        self.state = PolicyState.from_json(checkpoint.metadata, tuple(checkpoint.metadata["history"]))
+        self._log.resumed(self.state.step - self._first, 1 + self._config.training.online_steps)
+
+    def _save(self) -> None:
+        self._checkpoints.save(
+            self.state.step,
+            lambda folder: save_training(folder, self.learner.model, self.learner.optimizer),
+            {**self.state.to_json(), "history": self.state.history},
+        )
 
     def staged(self, shards: list[Artifact]) -> None:
         """Learn from rollouts that other stages made."""
@@ -122,11 +142,14 @@ class _Trainer:
             scales=scales,
             history=(*state.history, row),
         )
-        self._log.progress(self.state.step - self._first, 1 + config.training.online_steps, row)
+        done, total = self.state.step - self._first, 1 + config.training.online_steps
+        if done < total and done % config.training.checkpoint_steps == 0:
+            self._save()
+        self._log.progress(done, total, row)
 
 
-def _last_step(config: Config, opened: Policy) -> int:
-    return opened.state.step + 1 + config.training.online_steps
+def _last_step(config: Config, first: int) -> int:
+    return first + 1 + config.training.online_steps
 
 
 def _shards(folders: Sequence[Path], policy: Policy) -> list[Artifact]:
@@ -135,9 +158,9 @@ def _shards(folders: Sequence[Path], policy: Policy) -> list[Artifact]:
     if not shards:
         raise UserError("train was given no rollouts: pass every shard of the rollout stage.")
     for shard in shards:
-        if shard.metadata["policy"] != policy.sha256:
+        if shard.metadata.get("policy") != policy.sha256:
             raise UserError(
-                f"the rollouts {shard.folder} were sampled by policy {shard.metadata['policy'][:16]}, not by "
+                f"the rollouts {shard.folder} were sampled by policy {str(shard.metadata.get('policy'))[:16]}, not by "
                 f"{policy.sha256[:16]}. Run rollout again with this policy."
             )
     found, wanted = sorted(shard.metadata["shard"] for shard in shards), shards[0].metadata["shards"]

@@ -12,48 +12,77 @@ from aepo.rollout.metrics import accuracy
 from aepo.stages.policies import PolicyState, save_policy
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session, use_threads
-from aepo.stages.workplace import make_environment, read_prompts, stage, store_of
+from aepo.stages.unfinished import Checkpoints
+from aepo.stages.work import Work, stage
+from aepo.stages.workplace import make_environment, read_prompts
+from aepo.training.checkpoints import load_training, save_training
 from aepo.training.policy import build_policy
-from aepo.training.warm_start import warm_start as teach
+from aepo.training.warm_start import Measure, WarmStart
 
 CHECK_QUESTIONS = 200
 """Training questions on which the accuracy of the early stop is measured, one sample each."""
 
 
-def warm_start(config: Config, *, prompts: Path, output: Path) -> StageResult:
+def model_files(config: Config) -> dict[str, tuple[int, int]] | None:
+    """Size and time of change of every file of the user's model, if there is one."""
+    folder = Path(config.model.path) if config.model.path else None
+    if folder is None or not folder.is_dir():
+        return None
+    return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
+
+
+@stage(depends=model_files)
+def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
     """Build or load the model, train it on demonstrations, write the policy.
 
     Raises:
         UserError: the model cannot be loaded, or demonstrations are asked of an environment that has none.
     """
-    with stage(config, "warm_start") as log:
-        use_threads(config)
-        environment = make_environment(config)
-        if config.model.path is None and environment.name != "lookup":
-            raise UserError(
-                f"environment {environment.name} needs a language model: set model.path to the folder of a "
-                "Hugging Face model (the small built-in decoder only knows the lookup world's words)."
-            )
-        model, tokenizer = build_policy(config.model, context=config.rollout.context, seed=config.seed)
-        metrics: dict[str, float] = {}
-        if config.warm_start.steps:
-            if not isinstance(environment, Demonstrates):
-                raise UserError(f"environment {environment.name} has no demonstrator: set warm_start.steps to 0.")
-            questions = read_prompts(prompts, "train")[:CHECK_QUESTIONS]
+    config = work.config
+    use_threads(config)
+    environment = make_environment(config)
+    if config.model.path is None and environment.name != "lookup":
+        raise UserError(
+            f"environment {environment.name} needs a language model: set model.path to the folder of a "
+            "Hugging Face model (the small built-in decoder only knows the lookup world's words)."
+        )
+    model, tokenizer = build_policy(config.model, context=config.rollout.context, seed=config.seed)
+    metrics: dict[str, float] = {}
+    if config.warm_start.steps:
+        if not isinstance(environment, Demonstrates):
+            raise UserError(f"environment {environment.name} has no demonstrator: set warm_start.steps to 0.")
+        questions = read_prompts(prompts, "train")[:CHECK_QUESTIONS]
 
-            def measure() -> float:
-                session = Session(config, model, tokenizer, evaluation=True)
-                return accuracy(session.sample(questions, 1, "warm start"))
+        def measure() -> float:
+            session = Session(config, model, tokenizer, evaluation=True)
+            return accuracy(session.sample(questions, 1, "warm start"))
 
-            metrics = teach(
-                model,
-                Codec(tokenizer),
-                environment,
-                config.warm_start,
-                microbatch_tokens=config.training.microbatch_tokens,
-                measure=measure,
-                progress=lambda done, running: log.progress(done, config.warm_start.steps, running),
+        teacher = WarmStart(
+            model,
+            Codec(tokenizer),
+            environment,
+            config.warm_start,
+            microbatch_tokens=config.training.microbatch_tokens,
+        )
+        _teach(work, teacher, measure)
+        metrics = {**teacher.metrics, "steps": float(teacher.step)}
+    save_policy(work.store, config.run, output, model, tokenizer, state=PolicyState())
+    metrics["parameters"] = float(sum(parameter.numel() for parameter in model.parameters()))
+    return StageResult(metrics)
+
+
+def _teach(work: Work, teacher: WarmStart, measure: Measure) -> None:
+    """All steps, from the newest checkpoint on, with new ones on the way."""
+    settings, checkpoints = work.config.warm_start, Checkpoints(work.store, work.unfinished)
+    if (state := checkpoints.newest()) is not None:
+        load_training(state.folder, teacher.model, teacher.optimizer)
+        teacher.step, teacher.metrics = state.metadata["step"], state.metadata["metrics"]
+        work.log.resumed(teacher.step, settings.steps)
+    for step in teacher.steps(measure):
+        work.log.progress(step, settings.steps, teacher.metrics)
+        if step % settings.checkpoint_steps == 0 and step < settings.steps:
+            checkpoints.save(
+                step,
+                lambda folder: save_training(folder, teacher.model, teacher.optimizer),
+                {"metrics": teacher.metrics},
             )
-        save_policy(store_of(config), config.run, output, model, tokenizer, state=PolicyState())
-        metrics["parameters"] = float(sum(parameter.numel() for parameter in model.parameters()))
-        return StageResult(metrics)

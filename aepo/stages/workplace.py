@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +12,9 @@ import pyarrow.parquet as pq
 from aepo.artifacts import read_artifact
 from aepo.config import Config
 from aepo.environments.base import Environment, Prompt, Split
-from aepo.storage import FileStore, local_folder, open_store
-from aepo.telemetry.events import EventLog, StageLog
+from aepo.errors import UserError
+from aepo.storage import Store, local_root, open_store
+from aepo.telemetry.events import EventLog
 
 PROMPT_SCHEMA = pa.schema(
     [
@@ -27,8 +27,8 @@ PROMPT_SCHEMA = pa.schema(
 
 
 def run_folder(config: Config) -> Path:
-    """The run's folder below the storage root."""
-    return local_folder(config.storage.root) / config.run
+    """The run's folder on this machine; with a store of local folders it is also the run's folder in the store."""
+    return local_root(config.storage) / config.run
 
 
 def event_log(config: Config) -> EventLog:
@@ -36,16 +36,9 @@ def event_log(config: Config) -> EventLog:
     return EventLog(run_folder(config) / "events.jsonl")
 
 
-@contextmanager
-def stage(config: Config, name: str, detail: str = "") -> Iterator[StageLog]:
-    """Bracket a stage's work in the run's event log."""
-    with event_log(config).stage(name, detail) as log:
-        yield log
-
-
-def store_of(config: Config) -> FileStore:
-    """The store of weights, pointers and reports."""
-    return open_store(config.storage.root)
+def store_of(config: Config) -> Store:
+    """The store of weights, checkpoints, pointers and reports."""
+    return open_store(config.storage)
 
 
 def make_environment(config: Config, *, evaluation: bool = False) -> Environment:
@@ -89,8 +82,12 @@ def read_prompts(folder: Path, split: Split) -> list[Prompt]:
         UserError: the artifact is missing or damaged.
     """
     artifact = read_artifact(folder, "prompts")
-    rows = pq.read_table(artifact.folder / f"{split}.parquet").to_pylist()
-    return [Prompt(row["id"], row["text"], tuple(row["references"]), json.loads(row["data"])) for row in rows]
+    path = artifact.folder / f"{split}.parquet"
+    try:
+        rows = pq.read_table(path).cast(PROMPT_SCHEMA).to_pylist()
+        return [Prompt(row["id"], row["text"], tuple(row["references"]), json.loads(row["data"])) for row in rows]
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"the prompts {path} cannot be read: {error}. Run the prepare stage again.") from error
 
 
 def prompt_window(prompts: Sequence[Prompt], cursor: int, count: int) -> list[Prompt]:

@@ -33,14 +33,14 @@ PACE = 2.0
 """Seconds, at least, between two lines about the progress of a stage."""
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_MARKS = {"running": ("▸", "bold cyan"), "done": ("✓", "green"), "failed": ("✗", "bold red")}
+_MARKS = {"running": ("▸", "bold cyan"), "done": ("✓", "green"), "failed": ("✗", "bold red"), "restored": ("✓", "dim")}
 
 
 @contextmanager
 def watching(
     events: Path, *, title: str = "", expected: Sequence[str] = (), console: Console | None = None
 ) -> Iterator[None]:
-    """Show what is appended to an event log for as long as the context lasts.
+    """Show what is appended to an event log from now on, for as long as the context lasts.
 
     Args:
         events: the log; it need not exist yet.
@@ -49,7 +49,7 @@ def watching(
         console: where to show it; standard output by default.
     """
     console = console or Console()
-    state, tail, began = RunState(expected), Tail(events), _now()
+    state, tail, began = RunState(expected), Tail(events, from_end=True), _now()
     if not console.is_terminal:
         printed: dict[str, float] = {}
         with _polling(lambda: _print_news(console, state, tail, printed)):
@@ -114,6 +114,8 @@ def _name(run: StageRun) -> Text:
 
 def _progress(run: StageRun, now: float) -> Table | str:
     """Bar, count and time left of a stage at work."""
+    if run.state == "restored":
+        return "finished before"
     if run.state != "running" or not run.total:
         return ""
     left = run.left(now)
@@ -166,6 +168,10 @@ def plain_line(event: Mapping[str, Any], run: StageRun) -> str:
             what = "  ".join(part for part in (f"{run.done}/{run.total}", _numbers(event["metrics"])) if part)
         case "stage_finished":
             what = f"finished in {duration(run.seconds)}"
+        case "stage_resumed":
+            what = f"goes on at {event['done']}/{event['total']}"
+        case "stage_restored":
+            what = "was finished before"
         case "stage_failed":
             what = f"failed: {event['error']}"
         case _:

@@ -1,8 +1,9 @@
 """The event log: one JSON object a line, appended by every stage, read by the progress display.
 
-Events: `stage_started` {stage, detail}; `progress` {stage, detail, done, total, metrics}; `stage_finished` {stage,
-detail, seconds, imports}; `stage_failed` {stage, error}. `seconds` is the stage's own work; `imports` what the
-process spent before it began.
+Events: `stage_started` {stage, detail}; `stage_resumed` {stage, detail, done, total}; `progress` {stage, detail,
+done, total, metrics}; `stage_finished` {stage, detail, seconds, imports}; `stage_restored` {stage, detail};
+`stage_failed` {stage, error}. `seconds` is the stage's own work; `imports` what the process spent before it began.
+A resumed stage goes on from what an interrupted one had done; a restored one was finished before and did nothing.
 """
 
 from __future__ import annotations
@@ -58,6 +59,39 @@ class StageLog:
         """Say how far the stage is; `metrics` are the numbers worth watching."""
         numbers = dict(metrics or {})
         self._log.emit("progress", stage=self._stage, detail=self._detail, done=done, total=total, metrics=numbers)
+
+    def resumed(self, done: int, total: int) -> None:
+        """Say that the stage goes on from work that was done before."""
+        self._log.emit("stage_resumed", stage=self._stage, detail=self._detail, done=done, total=total)
+
+    def counting(self, total: int) -> Counter:
+        """Progress of many small things."""
+        return Counter(self, total)
+
+
+class Counter:
+    """Counts up to a total, and says so about a hundred times on the way."""
+
+    def __init__(self, log: StageLog, total: int, before: int = 0) -> None:
+        self._log = log
+        self._total = total
+        self._before = before
+        self._step = max(1, total // 100)
+
+    def after(self, before: int) -> Counter:
+        """The same count for a part of the things, which comes after so many others."""
+        return Counter(self._log, self._total, before)
+
+    def start(self, done: int) -> None:
+        """So many were done before."""
+        if done:
+            self._log.resumed(self._before + done, self._total)
+
+    def reach(self, done: int) -> None:
+        """So many are done now."""
+        reached = self._before + done
+        if reached % self._step == 0 or reached == self._total:
+            self._log.progress(reached, self._total)
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

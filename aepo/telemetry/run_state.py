@@ -23,10 +23,11 @@ class StageRun:
         stage: its name.
         detail: which one of several.
         started, ended: wall-clock times; `ended` is None while it runs.
-        state: running, done or failed.
+        state: running, done, failed, or restored from an earlier attempt.
         seconds: its own work, once it is done.
         imports: what its process spent before it began.
         done, total: progress, in the stage's own unit; total is 0 while unknown.
+        before: how much of it an earlier attempt had done.
         metrics: the newest value of each number it reported.
         history: all values of each number, in order.
     """
@@ -35,11 +36,12 @@ class StageRun:
     detail: str
     started: float
     ended: float | None = None
-    state: Literal["running", "done", "failed"] = "running"
+    state: Literal["running", "done", "failed", "restored"] = "running"
     seconds: float = 0.0
     imports: float = 0.0
     done: int = 0
     total: int = 0
+    before: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
 
@@ -49,9 +51,9 @@ class StageRun:
 
     def left(self, now: float) -> float | None:
         """Seconds it still needs if it goes on like this; None while nothing can be said."""
-        if self.state != "running" or not self.done or not self.total:
+        if self.state != "running" or self.done <= self.before or not self.total:
             return None
-        return self.elapsed(now) * (self.total - self.done) / self.done
+        return self.elapsed(now) * (self.total - self.done) / (self.done - self.before)
 
 
 class RunState:
@@ -71,6 +73,10 @@ class RunState:
         if kind == "stage_started":
             self.stages.append(StageRun(name, event.get("detail", ""), event["time"]))
             return self.stages[-1]
+        if kind == "stage_restored":
+            moment = event["time"]
+            self.stages.append(StageRun(name, event.get("detail", ""), moment, ended=moment, state="restored"))
+            return self.stages[-1]
         run = self._running(name, event.get("detail"))
         if run is None:
             return None
@@ -79,6 +85,9 @@ class RunState:
             for metric, value in event["metrics"].items():
                 run.metrics[metric] = value
                 run.history.setdefault(metric, []).append(value)
+        elif kind == "stage_resumed":
+            run.done = run.before = event["done"]
+            run.total = event["total"]
         elif kind == "stage_finished":
             run.state, run.ended = "done", event["time"]
             run.seconds, run.imports = event["seconds"], event.get("imports", 0.0)
@@ -168,11 +177,16 @@ def time_split(events: Iterable[Mapping[str, Any]], began: float, ended: float) 
 
 
 class Tail:
-    """Reads what was appended to an event log since the last look."""
+    """Reads what was appended to an event log since the last look.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the log; it need not exist yet.
+        from_end: pass over what is there already.
+    """
+
+    def __init__(self, path: Path, *, from_end: bool = False) -> None:
         self._path = path
-        self._offset = 0
+        self._offset = path.stat().st_size if from_end and path.exists() else 0
 
     def new_events(self) -> list[dict[str, Any]]:
         """The complete new lines; one that is no event (half written by a killed stage) is passed over."""

@@ -7,7 +7,7 @@ early where the sampled accuracy reaches a target: a policy that has learned eve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from aepo.training.packing import Trajectory, pack
 from aepo.training.policy import occurrences
 from aepo.training.settings import WarmStartSettings
 
-Progress = Callable[[int, dict[str, float]], None]
 Measure = Callable[[], float]
 
 
@@ -55,17 +54,8 @@ def learning_rate(step: int, settings: WarmStartSettings) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def warm_start(
-    model: PreTrainedModel,
-    codec: Codec,
-    environment: Demonstrates,
-    settings: WarmStartSettings,
-    *,
-    microbatch_tokens: int,
-    measure: Measure,
-    progress: Progress,
-) -> dict[str, float]:
-    """Train `model` in place; returns the last loss, the steps made and the last measured accuracy.
+class WarmStart:
+    """Trains `model` in place, step by step; between two steps it can be saved and gone on from.
 
     Args:
         model: the policy.
@@ -73,37 +63,60 @@ def warm_start(
         environment: whose demonstrator is imitated.
         settings: of the optimizer and of the early stop.
         microbatch_tokens: padded tokens of one forward pass.
-        measure: accuracy of the policy, sampled; asked every `check_every` steps unless the target is 1.
-        progress: told the step and the running metrics.
+
+    Attributes:
+        step: steps made.
+        metrics: the last loss, nats per token, and the last measured accuracy.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    metrics = {"loss": float("nan"), "accuracy": float("nan"), "steps": 0.0}
-    for step in range(settings.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, settings)
-        first = step * settings.batch_size
-        batch = [demonstrate(environment, codec, first + index) for index in range(settings.batch_size)]
-        metrics |= {"loss": _update(model, optimizer, batch, microbatch_tokens), "steps": step + 1.0}
-        if settings.target < 1 and (step + 1) % settings.check_every == 0:
-            metrics["accuracy"] = measure()
-        progress(step + 1, metrics)
-        if metrics["accuracy"] >= settings.target:
-            break
-    return metrics
 
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        codec: Codec,
+        environment: Demonstrates,
+        settings: WarmStartSettings,
+        *,
+        microbatch_tokens: int,
+    ) -> None:
+        self.model = model
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.step = 0
+        self.metrics: dict[str, float] = {}
+        self._codec = codec
+        self._environment = environment
+        self._settings = settings
+        self._microbatch_tokens = microbatch_tokens
 
-def _update(
-    model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: list[Trajectory], microbatch_tokens: int
-) -> float:
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-    count = sum(len(trajectory.policy) for trajectory in batch)
-    total = 0.0
-    for micro in pack(batch, microbatch_tokens):
-        logprobs, _ = occurrences(model, micro)
-        loss = -logprobs.sum() / count
-        loss.backward()
-        total += float(loss.detach())
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return total
+    def steps(self, measure: Measure) -> Iterator[int]:
+        """Make the steps that are left, each number given after it; stop early at the target accuracy.
+
+        Args:
+            measure: accuracy of the policy, sampled; asked every `check_every` steps unless the target is 1.
+        """
+        settings = self._settings
+        while self.step < settings.steps and self.metrics.get("accuracy", -1.0) < settings.target:
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.step, settings)
+            first = self.step * settings.batch_size
+            batch = [demonstrate(self._environment, self._codec, first + index) for index in range(settings.batch_size)]
+            self.metrics["loss"] = self._update(batch)
+            self.step += 1
+            if settings.target < 1 and self.step % settings.check_every == 0:
+                self.metrics["accuracy"] = measure()
+            yield self.step
+
+    def _update(self, batch: list[Trajectory]) -> float:
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        count = sum(len(trajectory.policy) for trajectory in batch)
+        total = 0.0
+        for micro in pack(batch, self._microbatch_tokens):
+            logprobs, _ = occurrences(self.model, micro)
+            loss = -logprobs.sum() / count
+            loss.backward()
+            total += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return total

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from aepo.artifacts import read_artifact
+from aepo.artifacts import read_artifact, read_manifest
 from aepo.cli import main, stages_of
 from aepo.config import load_config
 from aepo.telemetry.events import read_events
@@ -106,20 +106,41 @@ class TestRun:
         assert "Executing task" not in output
         assert "KFP" not in output
 
-    def test_a_name_is_used_once(self, outcome, runs):
+    def test_a_finished_run_is_shown_and_not_run_again(self, outcome, runs):
+        output, folder = outcome
         result = CliRunner().invoke(main, arguments("run", runs, "through-kubeflow"))
-        assert result.exit_code == 2
-        assert "exists; choose another --name" in result.output
+        assert result.exit_code == 0
+        assert "is finished; choose another --name" in result.output
+        assert json.loads((folder / "summary.json").read_text())["policy_sha256"] in result.output
 
-    def test_without_kubeflow_the_policy_is_the_same_to_the_bit(self, outcome, tmp_path):
+    def test_without_kubeflow_every_artifact_is_the_same_to_the_bit(self, outcome, tmp_path):
         _, folder = outcome
         result = CliRunner().invoke(main, arguments("train", tmp_path, "in-process"))
         assert result.exit_code == 0, result.output
-        digests = [
-            json.loads((where / "summary.json").read_text())["policy_sha256"]
-            for where in (folder, tmp_path / "in-process")
-        ]
-        assert digests[0] == digests[1]
+        through_kubeflow, in_process = digests(folder), digests(tmp_path / "in-process")
+        assert through_kubeflow == in_process
+        assert sorted(kind for kind, *_ in in_process) == sorted(
+            ["prompts", "policy", "plan", "rollouts", "rollouts", "policy", "scores"]
+        )
+
+    def test_a_run_that_was_killed_goes_on_and_ends_the_same(self, outcome, tmp_path):
+        _, undisturbed = outcome
+        folder = tmp_path / "killed"
+        command = [Path(sys.executable).with_name("aepo"), *arguments("run", tmp_path, "killed")]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and not progressed(folder, "train"):
+                time.sleep(0.05)
+            (session,) = children_sessions(process.pid)
+            process.kill()
+        while time.monotonic() < deadline and any(its == session for _, its in relations().values()):
+            time.sleep(0.1)
+        assert session not in {its for _, its in relations().values()}, "the pipeline went on without its owner"
+        again = CliRunner().invoke(main, arguments("run", tmp_path, "killed"))
+        assert again.exit_code == 0, again.output
+        assert f"going on with {folder}: " in again.output
+        assert "train (steps 1-5)  goes on at" in again.output
+        assert digests(folder) == digests(undisturbed)
 
 
 def test_a_stage_that_fails_says_why_in_its_own_words(tmp_path):
@@ -138,7 +159,7 @@ def test_a_stage_that_is_killed_is_named(tmp_path):
     command = [Path(sys.executable).with_name("aepo"), *arguments("run", tmp_path, "killed", *ENDLESS)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not learning(folder):
+        while time.monotonic() < deadline and not progressed(folder, "warm_start"):
             time.sleep(0.1)
         living = relations()
         (runner,) = children_sessions(process.pid)
@@ -162,21 +183,31 @@ def test_an_interrupt_ends_every_process(sent, moment, tmp_path):
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not (sessions := children_sessions(process.pid)):
             time.sleep(0.05)
-        while time.monotonic() < deadline and moment == "while a stage works" and not learning(folder):
+        while time.monotonic() < deadline and moment == "while a stage works" and not progressed(folder, "warm_start"):
             time.sleep(0.1)
         os.kill(process.pid, sent)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors == f"aepo: interrupted; what was finished is in {folder}\n"
+    assert errors == f"aepo: interrupted; the same command goes on from what is in {folder}\n"
     (session,) = sessions
     assert [its for _, its in relations().values() if its == session] == []
     assert json.loads((folder / "status.json").read_text())["status"] == "CANCELLED"
 
 
-def learning(folder):
-    """Whether the warm start is at work."""
+def digests(folder):
+    """Kind, digest and step of every kept artifact, but for its clock times; each policy by its weights."""
+    found = []
+    for path in (folder / "stages").glob("*/manifest.json"):
+        artifact = read_manifest(path.parent)
+        sha256 = artifact.metadata["sha256"] if artifact.kind == "policy" else artifact.sha256
+        found.append((artifact.kind, sha256, artifact.metadata.get("rollout_step")))
+    return sorted(found, key=str)
+
+
+def progressed(folder, stage):
+    """Whether a stage is at work."""
     events = read_events(folder / "events.jsonl")
-    return any(event["event"] == "progress" and event["stage"] == "warm_start" for event in events)
+    return any(event["event"] == "progress" and event["stage"] == stage for event in events)
 
 
 def relations():

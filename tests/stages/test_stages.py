@@ -7,8 +7,9 @@ import pytest
 from aepo.artifacts import read_artifact
 from aepo.errors import UserError
 from aepo.stages.loop import run_in_process
-from aepo.stages.names import ROLLOUTS, champion_key
-from aepo.stages.policies import PolicyState, load_optimizer, open_policy, save_policy
+from aepo.stages.champions import champion_key
+from aepo.stages.names import ROLLOUTS
+from aepo.stages.policies import PolicyState, open_policy, save_policy
 from aepo.stages.pre_monitor import pre_monitor
 from aepo.stages.prepare import prepare
 from aepo.stages.rollout import rollout
@@ -17,6 +18,7 @@ from aepo.stages.verdict import verdict
 from aepo.stages.warm_start import warm_start
 from aepo.stages.workplace import read_prompts, run_folder, store_of
 from aepo.telemetry.events import read_events
+from aepo.training.checkpoints import load_optimizer
 from aepo.trajectories.parquet import read_trees
 
 
@@ -52,7 +54,7 @@ def roll_out(config, folder):
 
 def learn(config, folder, shards, output="trained"):
     train(config, prompts=folder / "prompts", policy=folder / "policy", rollouts=shards, output=folder / output)
-    return open_policy(folder / output)
+    return open_policy(folder / output, store_of(config))
 
 
 class TestReproducible:
@@ -98,7 +100,7 @@ class TestState:
         assert [row["step"] for row in state.history] == [1.0, 2.0, 3.0]
         assert [row["staged"] for row in state.history] == [1.0, 0.0, 0.0]
         assert state.entropy == state.history[-1]["entropy"]
-        assert policy.parent == open_policy(folder / "policy").sha256
+        assert policy.parent == open_policy(folder / "policy", store_of(config)).sha256
         assert verdict(config, policy=folder / "trained").state == "healthy"
 
     def test_the_optimizer_goes_on_where_it_stopped(self, begun):
@@ -117,7 +119,7 @@ class TestState:
         save_policy(
             store_of(config), "again", folder / "again", model, tokenizer, state=PolicyState(), optimizer=optimizer
         )
-        assert open_policy(folder / "again").optimizer.read_bytes() == policy.optimizer.read_bytes()
+        assert open_policy(folder / "again", store_of(config)).optimizer.read_bytes() == policy.optimizer.read_bytes()
 
 
 class TestBelongingTogether:
@@ -149,13 +151,13 @@ class TestBelongingTogether:
             learn(config, folder, [shards[index] for index in pick])
 
     def test_weights_that_were_changed_are_refused(self, begun):
-        _, folder = begun()
-        weights = open_policy(folder / "policy").folder / "model.safetensors"
+        config, folder = begun()
+        weights = open_policy(folder / "policy", store_of(config)).folder / "model.safetensors"
         content = bytearray(weights.read_bytes())
         content[-1] ^= 1
         weights.write_bytes(bytes(content))
         with pytest.raises(UserError, match="was changed after it was written"):
-            open_policy(folder / "policy")
+            open_policy(folder / "policy", store_of(config))
 
     def test_an_unfinished_stage_does_not_exist(self, begun):
         config, folder = begun()

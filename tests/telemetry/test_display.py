@@ -185,9 +185,9 @@ class TestWatching:
         console = Console(file=io.StringIO())
         events = [event(0, "stage_started", "train", detail="")]
         events += [event(0.5 * done, "progress", "train", done=done, total=10, metrics={}) for done in range(1, 11)]
-        (tmp_path / "events.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in events))
-        with watching(tmp_path / "events.jsonl", console=console):
-            pass
+        (tmp_path / "events.jsonl").write_text(json.dumps(event(0, "stage_started", "before", detail="")) + "\n")
+        with watching(tmp_path / "events.jsonl", console=console), (tmp_path / "events.jsonl").open("a") as log:
+            log.write("".join(json.dumps(entry) + "\n" for entry in events))
         lines = [line.split()[-1] for line in console.file.getvalue().splitlines()]
         assert lines == ["started", "1/10", "5/10", "9/10", "10/10"]
 

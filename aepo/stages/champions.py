@@ -1,0 +1,69 @@
+"""The champion of an environment: a pointer in the store to the best policy so far, and weights of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from aepo.config import Config
+from aepo.errors import UserError
+from aepo.stages.policies import Policy, policy_from
+from aepo.storage import Store
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What the store says about the champion.
+
+    Attributes:
+        key: where it says so.
+        text: word for word; None where there is no champion yet.
+    """
+
+    key: str
+    text: str | None
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of the champion."""
+        return None if self.text is None else str(self._metadata()["sha256"])
+
+    def open(self, store: Store) -> Policy | None:
+        """The champion, verified."""
+        return None if self.text is None else policy_from(self._metadata(), (), self.key, store)
+
+    def _metadata(self) -> dict[str, Any]:
+        try:
+            metadata = json.loads(self.text or "")["policy"]
+            return {"sha256": metadata["sha256"], **metadata}
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"the pointer {self.key} in the store names no champion ({error!r}): remove it, or promote a policy."
+            ) from None
+
+
+def champion(config: Config, store: Store) -> Pointer:
+    """The champion of the configured environment."""
+    key = champion_key(config)
+    return Pointer(key, store.read_text(key))
+
+
+def champion_key(config: Config) -> str:
+    """Where the pointer to the champion of an environment lies in the store."""
+    return f"champions/{config.environment.name}.json"
+
+
+def promote_to_champion(config: Config, store: Store, policy: Policy, before: Pointer) -> str:
+    """Point to a policy, which gets a copy of its weights that outlives its run; returns the pointer's uri.
+
+    Raises:
+        UserError: the pointer no longer says what `before` does.
+    """
+    weights = store.upload(policy.folder, f"champions/{config.environment.name}/{policy.folder.name}")
+    content = {"run": config.run, "policy": policy.metadata | {"uri": weights, "optimizer": None}}
+    if not store.replace_text(before.key, before.text, json.dumps(content, indent=2) + "\n"):
+        raise UserError(
+            f"another run has changed {before.key} since this policy was compared with the champion: run it again."
+        )
+    return store.uri(before.key)

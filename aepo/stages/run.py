@@ -1,0 +1,183 @@
+"""A run on this machine: which one it is, whether it goes on or starts, and that one process at a time works on it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import yaml
+
+from aepo.config import Config, to_yaml
+from aepo.errors import UserError
+from aepo.stages.workplace import run_folder, store_of
+from aepo.storage import local_root
+from aepo.telemetry.events import read_events
+from aepo.telemetry.run_state import RunState
+
+CONFIG, EVENTS, LOCK = "config.yaml", "events.jsonl", ".lock"
+OUTCOME = ("summary.json", "report.html", "status.json")
+"""What a run leaves in the store for people."""
+
+Beginning = Literal["new", "continued", "anew", "finished"]
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[IO[str]]:
+    """Hold a run's folder against other processes; the lock is the open file's, children that inherit it hold it too.
+
+    Raises:
+        UserError: another process works on the run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UserError(
+                f"the run {folder} is being worked on by process {lock.read() or 'unknown'}: wait until it has ended, "
+                "or stop it, or choose another --name."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock
+
+
+def unfinished_run(config: Config) -> str | None:
+    """Name of the newest run with this configuration that has not succeeded and that nobody works on."""
+    configs = local_root(config.storage).glob(f"*/{CONFIG}")
+    for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
+        if not _differences(_written(path), config) and not succeeded(path.parent) and not _busy(path.parent):
+            return path.parent.name
+    return None
+
+
+def begin(config: Config) -> tuple[Beginning, str]:
+    """Make the claimed folder ready; returns how the run begins, and where it stood, or why it starts anew.
+
+    Raises:
+        UserError: the folder holds something else than a run.
+    """
+    folder = run_folder(config)
+    path = folder / CONFIG
+    if not path.exists():
+        if found := sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK):
+            raise UserError(f"{folder} is no run's folder (it holds {found[0]}): choose another --name.")
+        _write_config(config, path)
+        return "new", ""
+    _sweep(folder)
+    changed = _differences(_written(path), config)
+    if changed:
+        kept = _set_aside(config, folder)
+        _write_config(config, path)
+        shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        return "anew", f"{shown}; the report and the log of the old one are in {kept}"
+    if succeeded(folder) and store_of(config).read_text(f"{config.run}/{OUTCOME[0]}") is not None:
+        return "finished", ""
+    return "continued", _standing(folder)
+
+
+def succeeded(folder: Path) -> bool:
+    """Whether the last thing that the run's exit handler recorded is success."""
+    ends = [event for event in read_events(folder / EVENTS) if event["event"] == "stage_finished"]
+    return bool(ends) and ends[-1]["stage"] == "finish" and ends[-1]["detail"].upper() in ("SUCCEEDED", "SUCCESS")
+
+
+def outcome(config: Config) -> dict[str, Any]:
+    """The run's summary; of a run in an object store, the report is copied to the run's folder on this machine.
+
+    Raises:
+        UserError: the run has left no summary.
+    """
+    store, folder = store_of(config), run_folder(config)
+    for name in OUTCOME:
+        text = store.read_text(f"{config.run}/{name}")
+        if text is not None and not (folder / name).exists():
+            (folder / name).write_text(text, encoding="utf-8")
+    try:
+        return dict(json.loads((folder / OUTCOME[0]).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(f"the run {folder} has left no summary ({error}): run it again, it goes on.") from None
+
+
+def _standing(folder: Path) -> str:
+    """How far an unfinished run is, in words."""
+    state = RunState()
+    for event in read_events(folder / EVENTS):
+        state.apply(event)
+    done = {(run.stage, run.detail) for run in state.stages if run.state == "done" and run.stage != "finish"}
+    open_ones = [run for run in state.stages if run.state != "done" and (run.stage, run.detail) not in done]
+    stopped = next((f"; it stopped in {run.stage}" for run in reversed(open_ones) if run.state != "restored"), "")
+    return f"{len(done)} stage{'s are' if len(done) != 1 else ' is'} finished{stopped}"
+
+
+def _write_config(config: Config, path: Path) -> None:
+    """In the run's folder; and in the store, where that is elsewhere."""
+    text = to_yaml(config)
+    store_of(config).write_text(f"{config.run}/{CONFIG}", text)
+    if not path.exists():
+        part = path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """The configuration that a run was begun with; {} if it cannot be read."""
+    with suppress(OSError, yaml.YAMLError):
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return tree if isinstance(tree, dict) else {}
+    return {}
+
+
+def _differences(before: Mapping[str, Any], config: Config) -> list[str]:
+    """What differs between a written configuration and this one, but for the run's name."""
+    old, new = (_flat(tree) for tree in (before, config.model_dump(mode="json")))
+    return [
+        f"{key}: {old.get(key)} → {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if key != "run" and old.get(key, ...) != new.get(key, ...)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _set_aside(config: Config, folder: Path) -> Path:
+    """Keep what people read of a run whose configuration is being changed, here and in the store."""
+    number = next(number for number in range(1, 10**6) if not (folder / f"before-{number}").exists())
+    kept = folder / f"before-{number}"
+    kept.mkdir()
+    store = store_of(config)
+    for name in (CONFIG, EVENTS, "pipeline.log", *OUTCOME):
+        text = store.read_text(f"{config.run}/{name}")
+        if text is not None and not (folder / name).exists():
+            store.write_text(f"{config.run}/{kept.name}/{name}", text)
+            store.delete(f"{config.run}/{name}")
+        elif (folder / name).exists():
+            (folder / name).replace(kept / name)
+    return kept
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what an interrupted run has left and nobody will read: half-written files, old artifacts' folders."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+    for name in ("pipeline", "artifacts"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _busy(folder: Path) -> bool:
+    with suppress(UserError), claimed(folder):
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""What makes a function a stage: a place in the event log, and that its work is never done twice.
+
+A stage is a function of the configuration, artifacts and parameters. Their digests name its work: under this name
+the store keeps what is finished of it, and in the end its result, with which a restart answers at once. A changed
+configuration or input is another name, so that nothing of two runs is ever mixed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+from aepo import __version__
+from aepo.artifacts import MANIFEST, file_sha256, read_manifest
+from aepo.config import Config
+from aepo.errors import explain
+from aepo.stages.kept import Kept
+from aepo.stages.result import StageResult
+from aepo.stages.workplace import event_log, store_of
+from aepo.storage import Store
+from aepo.telemetry.events import StageLog
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage's function is given first.
+
+    Attributes:
+        config: the run's.
+        store: of weights, checkpoints and pointers.
+        log: where its progress goes.
+        unfinished: key below which it keeps in the store what a restart need not do again.
+    """
+
+    config: Config
+    store: Store
+    log: StageLog
+    unfinished: str
+
+
+def stage(
+    *,
+    detail: Callable[..., str] = lambda _, **__: "",
+    depends: Callable[[Config], Any] | None = None,
+    keep: bool = True,
+) -> Callable[[Callable[Concatenate[Work, P], StageResult]], Callable[Concatenate[Config, P], StageResult]]:
+    """Make a stage of a function.
+
+    Args:
+        detail: says which one of several it is, from the stage's own arguments.
+        depends: what else the result depends on, as JSON: digests of files that the configuration names.
+        keep: whether the result, the folder `output`, is kept and given to a restart; else the stage always runs.
+
+    Raises (the stage):
+        UserError: what the function raises; a full disk and its like are explained.
+    """
+
+    def decorate(
+        function: Callable[Concatenate[Work, P], StageResult],
+    ) -> Callable[Concatenate[Config, P], StageResult]:
+        name = function.__name__
+
+        @functools.wraps(function)
+        def run(config: Config, *args: P.args, **arguments: P.kwargs) -> StageResult:
+            try:
+                label = detail(config, **arguments)
+                kept = Kept(store_of(config), config.run, name, _digest(config, name, arguments, depends))
+                events = event_log(config)
+                output = arguments.get("output") if keep else None
+                if isinstance(output, Path):
+                    if (result := kept.restore(output)) is not None:
+                        events.emit("stage_restored", stage=name, detail=label)
+                        return result
+                    _clear(output)
+                with events.stage(name, label) as log:
+                    result = function(Work(config, kept.store, log, kept.unfinished), *args, **arguments)
+                    if isinstance(output, Path):
+                        kept.save(output, result)
+                return result
+            except BaseException as error:
+                explained = explain(error) if isinstance(error, Exception) else None
+                _record(config, name, explained or error)
+                if explained is not None:
+                    raise explained from error
+                raise
+
+        return run
+
+    return decorate
+
+
+def _digest(config: Config, name: str, arguments: Mapping[str, Any], depends: Callable[[Config], Any] | None) -> str:
+    """The name of a stage's work."""
+    content = {
+        "version": __version__,
+        "stage": name,
+        # Where a run is kept does not change what it computes.
+        "config": config.model_dump(mode="json", exclude={"run", "storage"}),
+        "arguments": {key: _identity(value) for key, value in arguments.items() if key != "output"},
+        "depends": depends(config) if depends else None,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _identity(value: Any) -> Any:
+    """The digest of an artifact, of several ones, or a plain parameter."""
+    if isinstance(value, Path):
+        read_manifest(value)
+        return file_sha256(value / MANIFEST)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_identity(item) for item in value]
+    return value
+
+
+def _clear(output: Path) -> None:
+    """Remove what an interrupted stage left where the result goes."""
+    for path in output.iterdir() if output.is_dir() else ():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _record(config: Config, name: str, error: BaseException) -> None:
+    """Say in the event log how the stage failed, if the log can still be written."""
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+    with suppress(OSError):
+        event_log(config).emit("stage_failed", stage=name, error=message)
