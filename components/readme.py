@@ -1,6 +1,7 @@
-"""Writes each component's README from its docstring, signature and metadata: `python -m components.readme`.
+"""Writes each component's README.md and metadata.yaml: `python -m components.readme`.
 
-With `--check` nothing is written; the exit code is 1 if a README is not what would be written.
+They come from the component's docstring and signature and from its row in the catalogue. With `--check` nothing
+is written; the exit code is 1 if a file is not what would be written.
 """
 
 import importlib
@@ -9,40 +10,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from components.catalogue import CATALOGUE, metadata
 
 ROOT = Path(__file__).parent
 
 
 def main() -> None:
-    """Write or check all READMEs."""
-    check = "--check" in sys.argv[1:]
-    stale = [name for name in names() if (ROOT / name / "README.md").read_text() != readme(name)] if check else []
-    if stale:
-        sys.exit(f"components: the README of {', '.join(stale)} is stale; run `make readme`.")
-    if not check:
-        for name in names():
-            (ROOT / name / "README.md").write_text(readme(name))
+    """Write or check all files."""
+    if "--check" not in sys.argv[1:]:
+        for path, text in generated().items():
+            path.write_text(text, encoding="utf-8")
+    elif found := stale():
+        sys.exit(f"components: {', '.join(found)} stale; run `make readme`.")
 
 
-def names() -> list[str]:
-    """Names of all components."""
-    return sorted(path.parent.name for path in ROOT.glob("*/component.py"))
+def stale() -> list[str]:
+    """Files below components/ that are missing or not what would be written."""
+    return [
+        str(path.relative_to(ROOT))
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def generated() -> dict[Path, str]:
+    """Every file that is written, and its text."""
+    files = {}
+    for name in sorted(CATALOGUE):
+        files[ROOT / name / "README.md"] = readme(name)
+        files[ROOT / name / "metadata.yaml"] = metadata(name)
+    return files
 
 
 def readme(name: str) -> str:
     """The README of a component."""
     component = getattr(importlib.import_module(f"components.{name}.component"), name)
-    metadata = yaml.safe_load((ROOT / name / "metadata.yaml").read_text())
-    spec = component.component_spec
+    spec, entry = component.component_spec, CATALOGUE[name]
     return "\n".join(
         [
-            "<!-- Written by `make readme` from component.py and metadata.yaml. -->",
+            "<!-- Written by `make readme` from component.py and components/catalogue.py. -->",
             f"# {name}",
             "",
             " ".join((spec.description or "").split()),
             "",
-            f"Stability: {metadata['stability']}. Tags: {', '.join(metadata['tags'])}.",
+            f"Stability: {entry.stability}. Tags: {', '.join(entry.tags)}.",
             "",
             *_table("Inputs", spec.inputs),
             *_table("Outputs", spec.outputs),

@@ -6,7 +6,7 @@ from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
 from components.evaluate import evaluate
-from pipelines.tasks import fresh
+from pipelines.tasks import stage_task
 
 
 def evaluation_pipeline(benchmarks: Sequence[str]) -> GraphComponent:
@@ -15,13 +15,15 @@ def evaluation_pipeline(benchmarks: Sequence[str]) -> GraphComponent:
     @dsl.pipeline(name="evaluation", description="Score two policies on every benchmark.")
     def evaluation(
         config: str,
+        storage_secret: str,
         prompts: dsl.Input[dsl.Dataset],
         candidate: dsl.Input[dsl.Model],
         baseline: dsl.Input[dsl.Model],
     ) -> list[dsl.Dataset]:
         with dsl.ParallelFor(items=list(benchmarks), name="benchmarks") as benchmark:
-            evaluated = fresh(
+            evaluated = stage_task(
                 evaluate,
+                storage_secret,
                 config=config,
                 benchmark=benchmark,
                 prompts=prompts,

@@ -9,7 +9,7 @@ from components.pre_monitor import pre_monitor
 from components.rollout import rollout
 from components.train import train
 from components.verdict import verdict
-from pipelines.tasks import fresh
+from pipelines.tasks import stage_task
 
 
 class Iteration(NamedTuple):
@@ -30,11 +30,17 @@ def iteration_pipeline(number: int, shards: int) -> GraphComponent:
     """
 
     @dsl.pipeline(name=f"policy-iteration-{number}", description="Explore, learn, and judge the entropy.")
-    def policy_iteration(config: str, prompts: dsl.Input[dsl.Dataset], policy: dsl.Input[dsl.Model]) -> Iteration:
-        planned = fresh(pre_monitor, config=config, prompts=prompts, policy=policy)
+    def policy_iteration(
+        config: str,
+        storage_secret: str,
+        prompts: dsl.Input[dsl.Dataset],
+        policy: dsl.Input[dsl.Model],
+    ) -> Iteration:
+        planned = stage_task(pre_monitor, storage_secret, config=config, prompts=prompts, policy=policy)
         with dsl.ParallelFor(items=list(range(shards)), name="shards") as shard:
-            explored = fresh(
+            explored = stage_task(
                 rollout,
+                storage_secret,
                 config=config,
                 shard=shard,
                 prompts=prompts,
@@ -42,9 +48,16 @@ def iteration_pipeline(number: int, shards: int) -> GraphComponent:
                 policy=policy,
             )
         rollouts = explored.outputs["rollouts"]
-        learned = fresh(train, config=config, prompts=prompts, policy=policy, rollouts=dsl.Collected(rollouts))
+        learned = stage_task(
+            train,
+            storage_secret,
+            config=config,
+            prompts=prompts,
+            policy=policy,
+            rollouts=dsl.Collected(rollouts),
+        )
         trained = learned.outputs["trained"]
-        judged = fresh(verdict, config=config, policy=trained)
+        judged = stage_task(verdict, storage_secret, config=config, policy=trained)
         return Iteration(policy=trained, verdict=judged.outputs["Output"], rollouts=dsl.Collected(rollouts))
 
     return policy_iteration

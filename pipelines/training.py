@@ -1,8 +1,9 @@
 """The training pipeline: questions, first policy, iterations, evaluation, report, gate.
 
 Kubeflow has no loop that carries a policy from one pass to the next, so the iterations are unrolled, and what
-shapes the graph (iterations, shards, benchmarks) is fixed when it is compiled. Everything else is the one
-parameter `config`, whose default is the configuration the graph was compiled from.
+shapes the graph (iterations, shards, benchmarks) is fixed when it is compiled. Everything else is the
+parameter `config`, whose default is the configuration the graph was compiled from; `storage_secret` names the
+Kubernetes secret with the object store's keys.
 
 The report draws trees of the last iteration only: trees of all iterations would have to be collected from
 nested loops, which Kubeflow's local runner cannot do.
@@ -19,7 +20,7 @@ from components.report import report
 from components.warm_start import warm_start
 from pipelines.evaluation import evaluation_pipeline
 from pipelines.iteration import iteration_pipeline
-from pipelines.tasks import fresh
+from pipelines.tasks import STORAGE_SECRET, stage_task
 
 
 def training_pipeline(default: Config) -> GraphComponent:
@@ -29,24 +30,32 @@ def training_pipeline(default: Config) -> GraphComponent:
     evaluation = evaluation_pipeline(benchmarks)
 
     @dsl.pipeline(name="aepo-training", description="Agentic RL with entropy under control.")
-    def aepo_training(config: str = default.model_dump_json()) -> None:
-        with dsl.ExitHandler(fresh(finish, config=config), name="run"):
-            prepared = fresh(
+    def aepo_training(config: str = default.model_dump_json(), storage_secret: str = STORAGE_SECRET) -> None:
+        with dsl.ExitHandler(stage_task(finish, storage_secret, config=config), name="run"):
+            prepared = stage_task(
                 prepare,
+                storage_secret,
                 config=config,
                 iterations=len(iterations),
                 shards=shards,
                 benchmarks=benchmarks,
             )
             prompts = prepared.outputs["prompts"]
-            first = fresh(warm_start, config=config, prompts=prompts).outputs["policy"]
+            first = stage_task(warm_start, storage_secret, config=config, prompts=prompts).outputs["policy"]
             policy = first
             for iteration in iterations:
-                step = iteration(config=config, prompts=prompts, policy=policy)
+                step = iteration(config=config, storage_secret=storage_secret, prompts=prompts, policy=policy)
                 policy = step.outputs["policy"]
-            scores = evaluation(config=config, prompts=prompts, candidate=policy, baseline=first).output
-            reported = fresh(
+            scores = evaluation(
+                config=config,
+                storage_secret=storage_secret,
+                prompts=prompts,
+                candidate=policy,
+                baseline=first,
+            ).output
+            reported = stage_task(
                 report,
+                storage_secret,
                 config=config,
                 verdict=step.outputs["verdict"],
                 candidate=policy,
@@ -55,6 +64,6 @@ def training_pipeline(default: Config) -> GraphComponent:
                 rollouts=step.outputs["rollouts"],
             )
             with dsl.If(reported.outputs["Output"] == "promote", name="gate"):
-                fresh(promote, config=config, candidate=policy, scores=scores)
+                stage_task(promote, storage_secret, config=config, candidate=policy, scores=scores)
 
     return aepo_training

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from typing import Any, Concatenate, ParamSpec
 from aepo import __version__
 from aepo.artifacts import MANIFEST, file_sha256, read_manifest
 from aepo.config import Config
-from aepo.errors import explain
+from aepo.errors import UserError, explain
 from aepo.stages.kept import Kept
 from aepo.stages.result import StageResult
-from aepo.stages.workplace import event_log, store_of
+from aepo.stages.workplace import event_log, run_folder, store_of
 from aepo.storage import Store
-from aepo.telemetry.events import StageLog
+from aepo.storage.addresses import is_local
+from aepo.telemetry.events import StageLog, read_events
 
 P = ParamSpec("P")
 
@@ -69,29 +71,35 @@ def stage(
     ) -> Callable[Concatenate[Config, P], StageResult]:
         name = function.__name__
 
+        def work(config: Config, *args: P.args, **arguments: P.kwargs) -> StageResult:
+            label = detail(config, **arguments)
+            kept = Kept(store_of(config), config.run, name, _digest(config, name, arguments, depends))
+            events = event_log(config)
+            output = arguments.get("output") if keep else None
+            if isinstance(output, Path):
+                if (result := kept.restore(output)) is not None:
+                    events.emit("stage_restored", stage=name, detail=label)
+                    return result
+                _clear(output)
+            with events.stage(name, label) as log:
+                result = function(Work(config, kept.store, log, kept.unfinished), *args, **arguments)
+                if isinstance(output, Path):
+                    kept.save(output, result)
+            return result
+
         @functools.wraps(function)
         def run(config: Config, *args: P.args, **arguments: P.kwargs) -> StageResult:
+            began = time.time()
             try:
-                label = detail(config, **arguments)
-                kept = Kept(store_of(config), config.run, name, _digest(config, name, arguments, depends))
-                events = event_log(config)
-                output = arguments.get("output") if keep else None
-                if isinstance(output, Path):
-                    if (result := kept.restore(output)) is not None:
-                        events.emit("stage_restored", stage=name, detail=label)
-                        return result
-                    _clear(output)
-                with events.stage(name, label) as log:
-                    result = function(Work(config, kept.store, log, kept.unfinished), *args, **arguments)
-                    if isinstance(output, Path):
-                        kept.save(output, result)
-                return result
+                return work(config, *args, **arguments)
             except BaseException as error:
                 explained = explain(error) if isinstance(error, Exception) else None
                 _record(config, name, explained or error)
                 if explained is not None:
                     raise explained from error
                 raise
+            finally:
+                _publish(config, name, began)
 
         return run
 
@@ -132,3 +140,14 @@ def _record(config: Config, name: str, error: BaseException) -> None:
     message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
     with suppress(OSError):
         event_log(config).emit("stage_failed", stage=name, error=message)
+
+
+def _publish(config: Config, name: str, began: float) -> None:
+    """Copy the stage's events to a store that is not on this machine, whose logs may be lost with it."""
+    if is_local(config.storage.root):
+        return
+    with suppress(OSError, UserError):  # the outcome of the stage matters more
+        events = read_events(run_folder(config) / "events.jsonl")
+        mine = [event for event in events if event["time"] >= began and event.get("stage") == name]
+        text = "".join(json.dumps(event) + "\n" for event in mine)
+        store_of(config).write_text(f"{config.run}/events/{name}-{began:.3f}.jsonl", text)

@@ -107,7 +107,7 @@ class TestRun:
         assert "KFP" not in output
 
     def test_a_finished_run_is_shown_and_not_run_again(self, outcome, runs):
-        output, folder = outcome
+        _, folder = outcome
         result = CliRunner().invoke(main, arguments("run", runs, "through-kubeflow"))
         assert result.exit_code == 0
         assert "is finished; choose another --name" in result.output

@@ -6,8 +6,8 @@ import pytest
 
 from aepo.artifacts import read_artifact
 from aepo.errors import UserError
-from aepo.stages.loop import run_in_process
 from aepo.stages.champions import champion_key
+from aepo.stages.loop import run_in_process
 from aepo.stages.names import ROLLOUTS
 from aepo.stages.policies import PolicyState, open_policy, save_policy
 from aepo.stages.pre_monitor import pre_monitor
