@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -54,7 +55,7 @@ def unfinished_run(config: Config) -> str | None:
     """Name of the newest run with this configuration that has not succeeded and that nobody works on."""
     configs = local_root(config.storage).glob(f"*/{CONFIG}")
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        if not _differences(_written(path), config) and not succeeded(path.parent) and not _busy(path.parent):
+        if not _differences(_parsed(_read(path)), config) and not succeeded(path.parent) and not _busy(path.parent):
             return path.parent.name
     return None
 
@@ -66,17 +67,19 @@ def begin(config: Config) -> tuple[Beginning, str]:
         UserError: the folder holds something else than a run.
     """
     folder = run_folder(config)
-    path = folder / CONFIG
-    if not path.exists():
+    before = _read(folder / CONFIG)
+    if before is None:  # a run in an object store may have been begun on another machine
+        before = store_of(config).read_text(f"{config.run}/{CONFIG}")
+    if before is None:
         if found := sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK):
             raise UserError(f"{folder} is no run's folder (it holds {found[0]}): choose another --name.")
-        _write_config(config, path)
+        _write_config(config, folder)
         return "new", ""
     _sweep(folder)
-    changed = _differences(_written(path), config)
+    changed = _differences(_parsed(before), config)
     if changed:
         kept = _set_aside(config, folder)
-        _write_config(config, path)
+        _write_config(config, folder)
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return "anew", f"{shown}; the report and the log of the old one are in {kept}"
     if succeeded(folder) and store_of(config).read_text(f"{config.run}/{OUTCOME[0]}") is not None:
@@ -109,6 +112,8 @@ def outcome(config: Config) -> dict[str, Any]:
 
 def _standing(folder: Path) -> str:
     """How far an unfinished run is, in words."""
+    if not (folder / EVENTS).exists():
+        return "from what its store holds"
     state = RunState()
     for event in read_events(folder / EVENTS):
         state.apply(event)
@@ -118,20 +123,24 @@ def _standing(folder: Path) -> str:
     return f"{len(done)} stage{'s are' if len(done) != 1 else ' is'} finished{stopped}"
 
 
-def _write_config(config: Config, path: Path) -> None:
-    """In the run's folder; and in the store, where that is elsewhere."""
+def _write_config(config: Config, folder: Path) -> None:
+    """In the store, and in the run's folder, where that is elsewhere."""
     text = to_yaml(config)
     store_of(config).write_text(f"{config.run}/{CONFIG}", text)
-    if not path.exists():
-        part = path.with_suffix(".part")
+    if _read(folder / CONFIG) != text:
+        part = folder / f".{CONFIG}.part"
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        part.replace(folder / CONFIG)
 
 
-def _written(path: Path) -> dict[str, Any]:
-    """The configuration that a run was begun with; {} if it cannot be read."""
-    with suppress(OSError, yaml.YAMLError):
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _parsed(text: str | None) -> dict[str, Any]:
+    """A written configuration; {} if it is none."""
+    with suppress(yaml.YAMLError):
+        tree = yaml.safe_load(text or "")
         return tree if isinstance(tree, dict) else {}
     return {}
 
@@ -155,16 +164,16 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _set_aside(config: Config, folder: Path) -> Path:
     """Keep what people read of a run whose configuration is being changed, here and in the store."""
-    number = next(number for number in range(1, 10**6) if not (folder / f"before-{number}").exists())
-    kept = folder / f"before-{number}"
-    kept.mkdir()
     store = store_of(config)
-    for name in (CONFIG, EVENTS, "pipeline.log", *OUTCOME):
-        text = store.read_text(f"{config.run}/{name}")
-        if text is not None and not (folder / name).exists():
+    names = (f"before-{number}" for number in itertools.count(1))
+    unused = (name for name in names if store.read_text(f"{config.run}/{name}/{CONFIG}") is None)
+    kept = next(folder / name for name in unused if not (folder / name).exists())
+    kept.mkdir()
+    for name in (EVENTS, "pipeline.log", *OUTCOME, CONFIG):  # the configuration last: without it, this is done again
+        if (text := store.read_text(f"{config.run}/{name}")) is not None:
             store.write_text(f"{config.run}/{kept.name}/{name}", text)
             store.delete(f"{config.run}/{name}")
-        elif (folder / name).exists():
+        if (folder / name).exists():
             (folder / name).replace(kept / name)
     return kept
 

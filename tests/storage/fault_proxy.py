@@ -155,10 +155,9 @@ class FaultProxy:
         return answer
 
     def reply(self, handler, request, answer):
-        handler.send_response(answer.status)
-        for name, value in {"Date": None, **answer.headers}.items():
-            if value is not None and name.lower() not in ("date", "server"):
-                handler.send_header(name, value)
+        handler.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            handler.send_header(name, value)
         if "Content-Length" not in answer.headers:
             handler.send_header("Content-Length", str(len(answer.body)))
         handler.end_headers()
@@ -250,7 +249,9 @@ def skewed_clock(offset):
         if abs(there - signed) <= timedelta(minutes=15):
             return None
         answer = error(403, "RequestTimeTooSkewed", "The difference between the request time and the current time")
-        times_ = f"<RequestTime>{signed:%Y%m%dT%H%M%SZ}</RequestTime><ServerTime>{there:%Y-%m-%dT%H:%M:%SZ}</ServerTime>"
+        times_ = (
+            f"<RequestTime>{signed:%Y%m%dT%H%M%SZ}</RequestTime><ServerTime>{there:%Y-%m-%dT%H:%M:%SZ}</ServerTime>"
+        )
         answer.body = answer.body.replace(b"</Error>", times_.encode() + b"</Error>")
         return answer
 

@@ -27,7 +27,9 @@ class TestFolders:
         assert contents(fetched.folder) == contents(folder)
         assert (fetched.kind, fetched.metadata, fetched.files) == ("weights", {"step": 3}, read_manifest(folder).files)
 
-    @pytest.mark.parametrize("files", [{"empty": b""}, {"a b/č №5 #%+&=?~.bin": b"x"}, {f"{n:03}": 9 for n in range(40)}])
+    @pytest.mark.parametrize(
+        "files", [{"empty": b""}, {"a b/č №5 #%+&=?~.bin": b"x"}, {f"{n:03}": 9 for n in range(40)}]
+    )
     def test_files_of_any_name_and_size_arrive(self, store, sealed, files):
         folder = sealed(**files)
         store.upload(folder, "k")

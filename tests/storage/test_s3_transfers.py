@@ -136,7 +136,8 @@ class TestUpload:
 
     def test_a_failure_reported_with_status_200_is_no_success(self, s3, proxy, sealed):
         finishing = when(
-            lambda request: request.method == "POST" and "uploadId" in request.query, lambda: error(200, "InternalError")
+            lambda request: request.method == "POST" and "uploadId" in request.query,
+            lambda: error(200, "InternalError"),
         )
         proxy.faults.append(times(1, finishing))
         folder = sealed(**{"large.bin": 2 * PART})
@@ -247,7 +248,10 @@ class TestDownload:
     def test_a_whole_part_is_not_asked_for_again(self, s3, proxy, sealed, monkeypatch):
         folder = sealed(**{"large.bin": 2**20})
         s3.upload(folder, "k")
-        with mock.patch.object(download.Path, "replace", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        with (
+            mock.patch.object(download.Path, "replace", side_effect=KeyboardInterrupt),
+            pytest.raises(KeyboardInterrupt),
+        ):
             s3.fetch("k", "weights")
         proxy.requests.clear()
         assert contents(s3.fetch("k", "weights").folder) == contents(folder)
@@ -274,7 +278,10 @@ class TestDownload:
     def test_a_full_disk_is_told_as_the_system_tells_it(self, s3, sealed):
         s3.upload(sealed(**{"a.bin": 1000}), "k")
         full = OSError(28, "No space left on device")
-        with mock.patch.object(download.Path, "replace", side_effect=full), pytest.raises(OSError, match="No space left"):
+        with (
+            mock.patch.object(download.Path, "replace", side_effect=full),
+            pytest.raises(OSError, match="No space left"),
+        ):
             s3.fetch("k", "weights")
 
     def test_fetches_at_once_share_one_download(self, s3, proxy, sealed, settings, tmp_path):
@@ -325,7 +332,9 @@ class TestPatience:
     def test_waits_double_with_jitter_up_to_the_longest(self, monkeypatch):
         slept, now = [], [100.0]
         monkeypatch.setattr(http.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(http.time, "sleep", lambda seconds: (slept.append(seconds), now.__setitem__(0, now[0] + seconds)))
+        monkeypatch.setattr(
+            http.time, "sleep", lambda seconds: (slept.append(seconds), now.__setitem__(0, now[0] + seconds))
+        )
         patience = http.Patience(60)
         while patience.another():
             pass
