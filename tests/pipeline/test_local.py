@@ -132,6 +132,9 @@ class TestRun:
             while time.monotonic() < deadline and not progressed(folder, "train"):
                 time.sleep(0.05)
             (session,) = children_sessions(process.pid)
+            second = CliRunner().invoke(main, arguments("run", tmp_path, "killed"))
+            assert second.exit_code == 2
+            assert f"is being worked on by process {process.pid}: wait until it has ended" in second.stderr
             process.kill()
         while time.monotonic() < deadline and any(its == session for _, its in relations().values()):
             time.sleep(0.1)
@@ -186,7 +189,9 @@ def test_an_interrupt_ends_every_process(sent, moment, tmp_path):
         while time.monotonic() < deadline and moment == "while a stage works" and not progressed(folder, "warm_start"):
             time.sleep(0.1)
         os.kill(process.pid, sent)
+        asked = time.monotonic()
         _, errors = process.communicate(timeout=30)
+        assert time.monotonic() - asked < 10
     assert process.returncode == 130
     assert errors == f"aepo: interrupted; the same command goes on from what is in {folder}\n"
     (session,) = sessions

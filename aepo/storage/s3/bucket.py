@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import urllib3
 from minio import Minio
 from minio.datatypes import Part
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error
 from minio.helpers import DictType
 
 from aepo.errors import UserError
@@ -25,6 +25,7 @@ from aepo.storage.s3.errors import status_of
 
 DIGEST = "x-amz-meta-sha256"
 _WRITER = "x-amz-meta-writer"
+_TYPE = "application/octet-stream"
 _SENDINGS = 3
 """How often a body is sent that does not arrive as it was."""
 _DAMAGED = ("BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody")
@@ -65,7 +66,10 @@ class Bucket:
             if _absent(error):
                 return None
             raise
-        return Content(response.data, response.headers.get("ETag", ""))
+        kind = response.headers.get("Content-Type", "")
+        if kind.startswith("text/html") or "ETag" not in response.headers:
+            raise InvalidResponseError(response.status, kind, None)  # a web page: of a console's port, or a login
+        return Content(response.data, response.headers["ETag"])
 
     def stat(self, key: str) -> Stat | None:
         """What is known of an object; None where there is none."""
@@ -175,15 +179,17 @@ class Bucket:
         for _ in range(_SENDINGS):
             try:
                 # The client adds its own headers to the dictionary that it is given.
-                result = self._client._put_object(self.name, key, body, {**headers}, query)
+                result = self._client._put_object(self.name, key, body, {"Content-Type": _TYPE, **headers}, query)
             except S3Error as error:
                 if error.code not in _DAMAGED:
                     raise
                 continue
+            if not result.etag:
+                raise InvalidResponseError(200, result.http_headers.get("Content-Type"), None)
             if result.etag == md5 or not _is_md5(result.etag, result.http_headers):
-                return str(result.etag)
+                return result.etag
         raise UserError(
-            f"s3://{self.name}/{key} arrived damaged {_SENDINGS} times (MD5 differs). Check the network and the proxies "
+            f"s3://{self.name}/{key} arrived damaged {_SENDINGS} times (MD5 differs). Check the network, and proxies "
             "on the way to the store; nothing damaged was sealed."
         )
 
@@ -202,7 +208,7 @@ def _absent(error: MinioException) -> bool:
     return status_of(error) == 404 and getattr(error, "code", None) != "NoSuchBucket"
 
 
-def _is_md5(etag: str | None, headers: Mapping[str, str]) -> bool:
+def _is_md5(etag: str, headers: Mapping[str, str]) -> bool:
     """Whether an ETag is the MD5 of what was sent; with server-side encryption it may be another digest."""
     encrypted = any(name.lower().startswith("x-amz-server-side-encryption") for name in headers)
-    return not encrypted and re.fullmatch("[0-9a-f]{32}", etag or "") is not None
+    return not encrypted and re.fullmatch("[0-9a-f]{32}", etag) is not None
