@@ -7,10 +7,8 @@ refused with the nearest right one. A resolved configuration is complete: stages
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
@@ -18,12 +16,27 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from aepo.algorithms.methods import METHODS, PARTS, Advantage, Exploration, Part, Regulariser, Surrogate
 from aepo.environments.settings import EnvironmentSettings
-from aepo.errors import UserError
+from aepo.errors import UserError, brief, explain, shorten
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
+from aepo.paths import user_path
+from aepo.plain_yaml import parse_yaml, plain
 from aepo.rollout.settings import RolloutSettings
 from aepo.storage.settings import StorageSettings
 from aepo.training.settings import ModelSettings, TrainingSettings, WarmStartSettings
 from aepo.units import PLAIN, Threads
+
+
+LARGEST = 1_000_000
+"""Bytes of the largest file of settings."""
+MOST_LINES = 8
+"""Settings that one message is about."""
+LONGEST_KEY = 100
+_ADVICE = {
+    "string_type": "put it in quotes if it is meant as text",
+    "string_pattern_mismatch": "use letters, digits, '.', '_' and '-', 63 at most, a letter or digit first",
+    "tuple_type": "write a list, such as [heldout]",
+}
+"""What to do, where pydantic only says what is wrong; by its name of the error."""
 
 
 class ComputeSettings(Part):
@@ -117,9 +130,9 @@ def load_config(source: str | None = None, settings: Iterable[str] = ()) -> Conf
         settings: `a.b=value` strings; values are YAML.
 
     Raises:
-        UserError: the source is missing or no mapping, a key is unknown, a value is out of range.
+        UserError: the source is missing, no YAML or no mapping, a key is unknown, a value is out of range.
     """
-    tree = _read(source or "quickstart")
+    tree = _read("quickstart" if source is None else source)
     for setting in settings:
         _overlay(tree, _parse_setting(setting))
     return resolve(tree)
@@ -131,9 +144,10 @@ def resolve(tree: Mapping[str, Any]) -> Config:
     Raises:
         UserError: see `load_config`.
     """
+    tree = plain(tree, "config")
     method = tree.get("method", Config.model_fields["method"].default)
     if not isinstance(method, str) or method not in METHODS:
-        raise UserError(f"method: {method!r} is unknown{_nearest(str(method), METHODS)}.")
+        raise UserError(f"method: {brief(method)} is unknown{_nearest(str(method), METHODS)}.")
     row = METHODS[method].model_dump(mode="json", include=set(PARTS))
     _check_keys(Config, tree)
     _merge(row, tree)
@@ -148,59 +162,51 @@ def to_yaml(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML whose words are text: `off`, `no` and dates too, which PyYAML reads as YAML 1.1 did."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
-
-
 def _read(source: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     if source in above:
-        raise UserError(f"config {source} is its own preset, by way of {' and '.join(above)}: remove the circle.")
-    path = Path(source)
-    if source in presets():
-        text = (resources.files("aepo") / "presets" / f"{source}.yaml").read_text(encoding="utf-8")
-    elif path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"config {source} cannot be read as text: {error}") from None
-    else:
-        raise UserError(f"config {source}: there is no such file and no such preset. Presets: {', '.join(presets())}.")
-    try:
-        tree = _load_yaml(text) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"config {source} is no valid YAML: {error}") from None
+        raise UserError(
+            f"config {shorten(source)} is its own preset, by way of {shorten(' and '.join(above))}: remove the circle."
+        )
+    where = f"config {shorten(source)}"
+    tree = parse_yaml(_text(source), where)
+    if tree is None:
+        raise UserError(f"{where} is empty: write settings into it, such as `preset: quickstart`.")
     if not isinstance(tree, dict):
-        raise UserError(f"config {source} must be a mapping of settings, not {type(tree).__name__}.")
+        raise UserError(f"{where} must be a mapping of settings (`seed: 1`), not {brief(tree)}.")
     base = tree.pop("preset", None)
     if base is None:
         return tree
-    merged = _read(str(base), (*above, source))
+    merged = _read(base if isinstance(base, str) else brief(base), (*above, source))
     _overlay(merged, tree)
     return merged
 
 
+def _text(source: str) -> str:
+    """The text of a preset or a file."""
+    if source in presets():
+        return (resources.files("aepo") / "presets" / f"{source}.yaml").read_text(encoding="utf-8")
+    where, path = f"config {shorten(source) or repr(source)}", user_path(source)
+    try:
+        if source and path.is_dir():
+            raise UserError(f"{where} is a folder: give the YAML file in it.")
+        if not path.is_file():
+            raise UserError(f"{where}: there is no such file and no such preset. Presets: {', '.join(presets())}.")
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{where} has {path.stat().st_size} bytes, too many for settings: give a YAML file.")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where} is no UTF-8 text (byte {error.start + 1}): save it as UTF-8.") from None
+    except OSError as error:
+        raise explain(error) or UserError(f"{where} cannot be read ({error}): give another file.") from None
+
+
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, separator, text = setting.partition("=")
-    if not separator or not key.strip():
-        raise UserError(f"--set {setting}: write it as a.b=value.")
-    try:
-        value = _load_yaml(text)
-    except yaml.YAMLError:
-        raise UserError(f"--set {setting}: the value is no valid YAML; quote it.") from None
-    for part in reversed(key.strip().split(".")):
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise UserError(f"--set {shorten(setting)}: write it as a.b=value.")
+    value = parse_yaml(text, f"--set {shorten(setting)}:")
+    for part in reversed(parts):
         value = {part: value}
     return value
 
@@ -226,30 +232,61 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
 
 def _check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "") -> None:
     for key, value in tree.items():
-        field = model.model_fields.get(key)
+        field, name = model.model_fields.get(key), shorten(f"{prefix}{key}", 100)
         if field is None:
-            raise UserError(f"config key {prefix}{key} is unknown{_nearest(str(key), model.model_fields)}.")
+            raise UserError(f"config key {name} is unknown{_nearest_key(str(key), model)}.")
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):
             if not isinstance(value, Mapping):
                 raise UserError(
-                    f"config key {prefix}{key} is a section with the keys {', '.join(nested.model_fields)}; "
-                    f"{value!r} is no section."
+                    f"config key {name} is a section with the keys {', '.join(nested.model_fields)}; "
+                    f"{brief(value)} is no section."
                 )
             _check_keys(nested, value, f"{prefix}{key}.")
+        elif isinstance(value, bool) and nested is not bool:
+            raise UserError(
+                f"config {name}: {brief(value)} is for switches, and this is none; see docs/configuration.md."
+            )
+
+
+def _nearest_key(word: str, section: type[BaseModel]) -> str:
+    """The nearest key of the section, or else one of that name elsewhere."""
+    elsewhere = [key for key in _keys(Config) if key.rpartition(".")[2] == word]
+    if elsewhere and not difflib.get_close_matches(word, section.model_fields, n=1):
+        return f"; did you mean {' or '.join(elsewhere)}?"
+    return _nearest(word, section.model_fields)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:
     names = list(choices)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(word[:LONGEST_KEY], names, n=1)
     return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"
 
 
 def _explain(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "literal")))
+    """One line per setting that cannot be used, the first few."""
+    found: dict[str, tuple[list[str], Any]] = {}
+    problems = error.errors(include_url=False)
+    deeper = {problem["loc"][:end] for problem in problems for end in range(len(problem["loc"]))}
+    for problem in problems:
+        where = ".".join(part for part in map(str, problem["loc"]) if part.isidentifier() or part.isdecimal())
         message = problem["msg"].removeprefix("Value error, ")
-        given = f" (it is {problem['input']!r})" if where and not isinstance(problem["input"], dict) else ""
-        lines.append(f"config {where}: {message}{given}" if where else f"config: {message}")
-    return "\n".join(lines)
+        if advice := _ADVICE.get(problem["type"]):
+            message = f"{message}: {advice}"
+        if not where or problem["loc"] not in deeper:
+            found.setdefault(where, ([], problem["input"]))[0].append(message)
+    lines = []
+    for where, (messages, given) in found.items():
+        said = shorten("; or: ".join(messages))
+        shown = f" (it is {brief(given)})" if where and not isinstance(given, BaseModel) else ""
+        lines.append(f"config {where}: {said}{shown}" if where else f"config: {said}")
+    rest = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    return "\n".join([*lines[:MOST_LINES], *rest])

@@ -67,10 +67,10 @@ def s3(settings, credentials, quick):
 def quick(monkeypatch):
     """Small parts, and a short patience."""
     monkeypatch.setattr(upload, "PART_SIZE", PART)
-    monkeypatch.setattr(http, "RETRY_SECONDS", 2.0)
+    monkeypatch.setattr(http, "RETRY_SECONDS", 1.0)
     monkeypatch.setattr(http, "UNREACHED_SECONDS", 0.6)
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.05)
-    monkeypatch.setattr(http, "READ_TIMEOUT", 1.5)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.8)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What networks and stores do to a client: every failure ends soon, in one message that says what to do."""
 
+import itertools
 import logging
 import re
 import socket
@@ -166,24 +167,25 @@ class TestBusyStores:
         assert s3.read_text("k") == "text"
 
     def test_a_storm_that_does_not_end_is_told(self, s3, proxy, sealed, monkeypatch):
-        monkeypatch.setattr(http, "RETRY_SECONDS", 0.5)
+        monkeypatch.setattr(http, "RETRY_SECONDS", 0.3)
         proxy.faults.append(lambda _: error(503, "SlowDown"))
         for call in every_call(s3, sealed()):
             begun = time.monotonic()
             assert f"{proxy.endpoint} is overloaded or down: it answered 503 SlowDown again and again" in refusal(
                 s3, call
             )
-            assert 0.1 < time.monotonic() - begun < 1.5
+            assert 0.05 < time.monotonic() - begun < 1.5
 
     def test_waits_between_attempts_grow(self, s3, proxy):
         seen = []
         proxy.faults.append(lambda _: (seen.append(time.monotonic()), error(503, "SlowDown"))[1])
         refusal(s3)
-        waits = [later - earlier for earlier, later in zip(seen, seen[1:], strict=False)]
+        waits = [later - earlier for earlier, later in itertools.pairwise(seen)]
         assert 4 <= len(waits) <= 8
         assert waits[-1] > 4 * waits[0]
 
-    def test_a_store_may_say_how_long_to_wait(self, s3, proxy):
+    def test_a_store_may_say_how_long_to_wait(self, s3, proxy, monkeypatch):
+        monkeypatch.setattr(http, "RETRY_SECONDS", 4.0)
         seen = []
         busy = times(1, lambda _: error(503, "SlowDown", **{"Retry-After": "1"}))
         proxy.faults += [lambda _: seen.append(time.monotonic()), busy]
@@ -214,21 +216,22 @@ class TestConnections:
     def test_a_store_that_answers_slowly_is_waited_for(self, s3, proxy, sealed):
         folder = sealed(**{"a.bin": 8 * 2**16})
         s3.upload(folder, "k")
-        proxy.twists.append(slow(lambda request: request.name.endswith("a.bin"), 0.3))
+        proxy.twists.append(slow(lambda request: request.name.endswith("a.bin"), 0.15))
         begun = time.monotonic()
         assert contents(s3.fetch("k", "weights").folder) == contents(folder)
         assert time.monotonic() - begun > http.READ_TIMEOUT
 
     def test_a_store_that_reads_slowly_is_waited_for(self, settings, credentials, quick, monkeypatch):
         monkeypatch.setattr(http, "CONNECT_TIMEOUT", 1.0)
+        monkeypatch.setattr(http, "READ_TIMEOUT", 5.0)
 
         def serve():
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as stream:
-                for _ in range(3):
-                    stream.read(5_000_000)
-                    time.sleep(0.6)
-                stream.read(1_000_000)
+                for _ in range(4):
+                    stream.read(4_000_000)
+                    time.sleep(0.5)
+                stream.read(400_000)
                 connection.sendall(b"HTTP/1.1 507 Full\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -237,8 +240,8 @@ class TestConnections:
                 settings.model_copy(update={"endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}"})
             )
             begun = time.monotonic()
-            assert "is full" in refusal(store, lambda: store.write_text("k", "x" * 16_000_000))
-            assert time.monotonic() - begun > 1.5 * http.CONNECT_TIMEOUT
+            assert "is full" in refusal(store, lambda: store.write_text("k", "x" * 16_500_000))
+            assert time.monotonic() - begun > http.CONNECT_TIMEOUT
 
     def test_a_store_that_accepts_and_is_silent(self, settings, credentials, quick):
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -174,7 +174,7 @@ class TestCredentials:
 
     def test_none_at_all_is_told_with_what_to_set(self):
         with pytest.raises(
-            UserError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or mount a secret .* set storage.secret"
+            UserError, match=r"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or mount a secret .* set storage.secret"
         ):
             open_store(StorageSettings(root="s3://bucket"))
 
