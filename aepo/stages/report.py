@@ -8,21 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from aepo.algorithms.methods import METHODS
 from aepo.artifacts import read_artifact, write_manifest
 from aepo.config import Config, to_yaml
+from aepo.errors import UserError
 from aepo.evaluation.gate import Decision, decide, paired_difference, samples_by_policy
 from aepo.evaluation.health import collapse_bound, explosion_bound
 from aepo.evaluation.statistics import Interval, clustered_bootstrap, pass_at_k
 from aepo.report import AccuracyRow, ReportData, render
-from aepo.stages.names import ROLLOUTS, SCORES
+from aepo.stages.evaluate import read_scores
+from aepo.stages.names import ROLLOUTS
 from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
 from aepo.stages.verdict import entropy_history
 from aepo.stages.work import Work, stage
-from aepo.stages.workplace import run_folder
+from aepo.stages.workplace import run_folder, store_of
+from aepo.storage.addresses import is_local
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
@@ -55,7 +56,9 @@ def report(
     """Write report.html and summary.json, here and into the run's folder in the store; `state` is promote or keep."""
     config, store = work.config, work.store
     policy, before = open_policy(candidate, store), open_policy(baseline, store)
-    tables = {read_artifact(path, "scores").metadata["benchmark"]: _rows(path) for path in scores}
+    tables = dict(read_scores(path) for path in scores)
+    if missing := [name for name in config.evaluation.benchmarks if name not in tables]:
+        raise UserError(f"report was given no scores of {missing[0]}: pass what evaluate wrote for every benchmark.")
     gating = tables[config.evaluation.benchmarks[0]]
     samples = samples_by_policy(gating)
     decision = decide(samples, verdict, config.gate, seed=config.seed)
@@ -69,7 +72,8 @@ def report(
         decision=decision,
     )
     summary = _summary(config, findings)
-    trees = _shown([tree for path in rollouts for tree in read_trees(Path(path) / ROLLOUTS)])
+    shards = [read_artifact(path, "rollouts") for path in rollouts]
+    trees = _shown([tree for shard in shards for tree in read_trees(shard.folder / ROLLOUTS)])
     page = render(_data(config, findings, trees))
     output.mkdir(parents=True, exist_ok=True)
     for name, text in (("report.html", page), ("summary.json", json.dumps(summary, indent=2) + "\n")):
@@ -77,10 +81,6 @@ def report(
         store.write_text(f"{config.run}/{name}", text)
     write_manifest(output, "report", {"decision": decision.state, "policy": policy.sha256})
     return StageResult(_metrics(summary), decision.state)
-
-
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    return pq.read_table(Path(folder) / SCORES).to_pylist()
 
 
 def _accuracy(config: Config, benchmark: str, rows: list[dict[str, Any]]) -> list[AccuracyRow]:
@@ -130,8 +130,15 @@ def _summary(config: Config, findings: _Findings) -> dict[str, Any]:
         "decision": findings.decision.state,
         "reasons": list(findings.decision.reasons),
         "policy_sha256": findings.policy.sha256,
-        "report": str(run_folder(config) / "report.html"),
+        "report": _address(config),
     }
+
+
+def _address(config: Config) -> str:
+    """Where people find the report: a path on this machine, or an address in the store."""
+    if is_local(config.storage.root):
+        return str(run_folder(config) / "report.html")
+    return store_of(config).uri(f"{config.run}/report.html")
 
 
 def _interval(row: AccuracyRow | None) -> dict[str, float] | None:

@@ -102,11 +102,13 @@ def outcome(config: Config) -> dict[str, Any]:
     store, folder = store_of(config), run_folder(config)
     for name in OUTCOME:
         text = store.read_text(f"{config.run}/{name}")
-        if text is not None and not (folder / name).exists():
+        if text is not None and _read(folder / name) != text:
             (folder / name).write_text(text, encoding="utf-8")
     try:
-        return dict(json.loads((folder / OUTCOME[0]).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError) as error:
+        summary = dict(json.loads((folder / OUTCOME[0]).read_text(encoding="utf-8")))
+        here = folder / "report.html"
+        return summary if summary["report"] == str(here) else summary | {"report": f"{summary['report']}, and {here}"}
+    except (FileNotFoundError, ValueError, KeyError) as error:
         raise UserError(f"the run {folder} has left no summary ({error}): run it again, it goes on.") from None
 
 
