@@ -1,17 +1,44 @@
 """Stages with the inputs they need."""
 
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
+from minio import Minio
 
 from tests.recovery.staging import ORDER, Stages
+from tests.storage.s3_server import s3_server
 
 
 @pytest.fixture(scope="session")
 def stages(tmp_path_factory):
-    """The stages with inputs that undisturbed ones have made."""
+    """The stages with inputs that undisturbed ones have made; their store is a folder."""
     root = tmp_path_factory.mktemp("recovery")
+    with opened(root, (f"storage.root={root / 'store'}",)) as stages:
+        yield stages
+
+
+@pytest.fixture(scope="module")
+def bucket_stages(tmp_path_factory):
+    """The same with a bucket for a store."""
+    root = tmp_path_factory.mktemp("recovery-s3")
+    with s3_server(root / "s3") as server, pytest.MonkeyPatch.context() as patch:
+        address = f"127.0.0.1:{server.port}"
+        Minio(address, server.access_key, server.secret_key, secure=False).make_bucket("bucket")
+        for name in [name for name in os.environ if name.startswith(("AWS_", "MINIO_"))]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+        settings = ("storage.root=s3://bucket/team", f"storage.endpoint=http://{address}", f"storage.scratch={root}")
+        with opened(root, settings) as stages:
+            yield stages
+
+
+@contextmanager
+def opened(root, settings):
+    """Stages with a store, and a process that forks them."""
     with (
         (root / "server.log").open("w") as log,
         subprocess.Popen(
@@ -23,7 +50,7 @@ def stages(tmp_path_factory):
         ) as server,
     ):
         assert server.stdout.readline() == "ready\n"
-        stages = Stages(root, server)
+        stages = Stages(root, server, settings)
         at = {stage: {"path": str(stages.output(stage, "undisturbed"))} for stage in ORDER}
         prompts, first, trained = at["prepare"], at["warm_start"], at["train"]
         stages.inputs = {

@@ -57,12 +57,13 @@ class Stages:
 
     root: Path
     server: subprocess.Popen
+    settings: tuple
     inputs: dict = field(default_factory=dict)
     seconds: dict = field(default_factory=dict)
     expected: dict = field(default_factory=dict)
 
     def config(self, run):
-        return load_config("tiny", [*SETTINGS, f"storage.root={self.root / 'store'}", f"run={run}"])
+        return load_config("tiny", [*SETTINGS, *self.settings, f"run={run}"])
 
     def run(self, stage, trial, **fate):
         """Run a stage as `trial`; what befalls it is for zygote.py. Returns its end."""
@@ -81,7 +82,7 @@ class Stages:
         return json.loads(self.server.stdout.readline())
 
     def output(self, stage, trial):
-        return self.root / trial / stage
+        return self.root / "artifacts" / trial / stage
 
     def result(self, stage, trial):
         """All that a stage has made, but for clock times and the trial's name."""

@@ -46,6 +46,12 @@ def test_killed_at_ten_random_moments(stages, stage):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", ["warm_start", "rollout", "train", "evaluate", "promote"])
+def test_killed_at_ten_random_moments_with_a_bucket_for_a_store(bucket_stages, stage):
+    test_killed_at_ten_random_moments(bucket_stages, stage)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ORDER)
 def test_killed_before_each_of_the_first_ten_files(stages, stage):
     for write in range(POINTS):
