@@ -59,9 +59,17 @@ def test_killed_before_each_of_the_first_ten_files(stages, stage):
             break
 
 
-@pytest.mark.parametrize("stage", ["warm_start", "rollout", "train", "evaluate"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("warm_start", marks=pytest.mark.slow),
+        "rollout",
+        "train",
+        pytest.param("evaluate", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_again_and_again_it_gets_to_the_end(stages, stage):
-    trial, attempts, patience = f"{stage}-many", 0, 0.5 * stages.seconds[stage]
+    trial, attempts, patience = f"{stage}-many", 0, 0.7 * stages.seconds[stage]
     stages.forget_champion()
     while stages.run(stage, trial, after=patience, signal=signal.SIGKILL, flush=0)["code"] != 0:
         attempts += 1
