@@ -9,10 +9,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from aepo.errors import UserError
+from aepo.errors import UserError, brief, reason
 
+T = TypeVar("T")
 Kind = Literal[
     "prompts", "plan", "rollouts", "policy", "weights", "scores", "report", "promotion", "checkpoint", "trees"
 ]
@@ -43,6 +44,20 @@ class Artifact:
     def sha256(self) -> str:
         """Digest of the names and digests of all files."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+    def entry(self, name: str, kind: type[T]) -> T:
+        """An entry of the metadata, of the type that its producer gave it.
+
+        Raises:
+            DamagedArtifact: it is missing or of another type.
+        """
+        value = self.metadata.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DamagedArtifact(
+                f"{self.folder / MANIFEST}: {name} is {brief(value)}, where a value of type {kind.__name__} is "
+                "expected: it was changed, or another version wrote it. Run its stage again."
+            )
+        return value
 
 
 def file_sha256(path: Path) -> str:
@@ -91,9 +106,9 @@ def parse_manifest(content: bytes, folder: Path) -> Artifact:
         outside = [name for name in artifact.files if PurePosixPath(name).is_absolute() or ".." in name.split("/")]
         if outside or not all(isinstance(digest, str) for digest in artifact.files.values()):
             raise ValueError(f"unusable file entries {outside}")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedArtifact(
-            f"{folder / MANIFEST} is no manifest of aepo ({error!r}). Point to a folder that a stage wrote."
+            f"{folder / MANIFEST} is no manifest of aepo ({reason(error)}). Point to a folder that a stage wrote."
         ) from error
     return artifact
 

@@ -95,9 +95,11 @@ def compile_pipeline(source: str | None, settings: tuple[str, ...], output: Path
     """Write the pipeline as YAML for Kubeflow Pipelines."""
     from aepo.config import load_config
     from aepo.storage.addresses import is_local, local_folder
+    from aepo.storage.open import check_address
     from pipelines.compile import compile_training
 
     config = load_config(source, settings)
+    check_address(config.storage)
     compile_training(config, output)
     click.echo(f"{output}: {output.stat().st_size / 1000:.0f} kB")
     if is_local(config.storage.root) and not local_folder(config.storage.root).is_absolute():

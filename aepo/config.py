@@ -25,12 +25,12 @@ from aepo.storage.settings import StorageSettings
 from aepo.training.settings import ModelSettings, TrainingSettings, WarmStartSettings
 from aepo.units import PLAIN, Threads
 
-
-LARGEST = 1_000_000
+LARGEST = 100_000
 """Bytes of the largest file of settings."""
 MOST_LINES = 8
 """Settings that one message is about."""
 LONGEST_KEY = 100
+"""Characters of an unknown key that are compared with the known ones."""
 _ADVICE = {
     "string_type": "put it in quotes if it is meant as text",
     "string_pattern_mismatch": "use letters, digits, '.', '_' and '-', 63 at most, a letter or digit first",
@@ -147,7 +147,7 @@ def resolve(tree: Mapping[str, Any]) -> Config:
     tree = plain(tree, "config")
     method = tree.get("method", Config.model_fields["method"].default)
     if not isinstance(method, str) or method not in METHODS:
-        raise UserError(f"method: {brief(method)} is unknown{_nearest(str(method), METHODS)}.")
+        raise UserError(f"method: {brief(method)} is unknown{_nearest(str(method), METHODS)}")
     row = METHODS[method].model_dump(mode="json", include=set(PARTS))
     _check_keys(Config, tree)
     _merge(row, tree)
@@ -205,7 +205,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     parts = key.strip().split(".")
     if not separator or not all(parts):
         raise UserError(f"--set {shorten(setting)}: write it as a.b=value.")
-    value = parse_yaml(text, f"--set {shorten(setting)}:")
+    value = parse_yaml(text, f"--set {shorten(setting)}")
     for part in reversed(parts):
         value = {part: value}
     return value
@@ -234,7 +234,7 @@ def _check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "
     for key, value in tree.items():
         field, name = model.model_fields.get(key), shorten(f"{prefix}{key}", 100)
         if field is None:
-            raise UserError(f"config key {name} is unknown{_nearest_key(str(key), model)}.")
+            raise UserError(f"config key {name} is unknown{_nearest_key(str(key), model)}")
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, BaseModel):
             if not isinstance(value, Mapping):
@@ -244,9 +244,7 @@ def _check_keys(model: type[BaseModel], tree: Mapping[str, Any], prefix: str = "
                 )
             _check_keys(nested, value, f"{prefix}{key}.")
         elif isinstance(value, bool) and nested is not bool:
-            raise UserError(
-                f"config {name}: {brief(value)} is for switches, and this is none; see docs/configuration.md."
-            )
+            raise UserError(f"config {name}: {brief(value)} is for switches; docs/configuration.md says what it takes.")
 
 
 def _nearest_key(word: str, section: type[BaseModel]) -> str:
@@ -268,25 +266,40 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _nearest(word: str, choices: Iterable[str]) -> str:
     names = list(choices)
     close = difflib.get_close_matches(word[:LONGEST_KEY], names, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}"
+    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(names)}."
 
 
 def _explain(error: ValidationError) -> str:
     """One line per setting that cannot be used, the first few."""
-    found: dict[str, tuple[list[str], Any]] = {}
+    found: dict[str, list[str]] = {}
+    given: dict[str, str] = {}
     problems = error.errors(include_url=False)
-    deeper = {problem["loc"][:end] for problem in problems for end in range(len(problem["loc"]))}
+    deeper = {problem["loc"][:end] for problem in problems for end in range(1, len(problem["loc"]))}
     for problem in problems:
-        where = ".".join(part for part in map(str, problem["loc"]) if part.isidentifier() or part.isdecimal())
-        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"] in deeper:
+            continue
+        where, message = _key_of(problem["loc"]), problem["msg"].removeprefix("Value error, ")
         if advice := _ADVICE.get(problem["type"]):
             message = f"{message}: {advice}"
-        if not where or problem["loc"] not in deeper:
-            found.setdefault(where, ([], problem["input"]))[0].append(message)
-    lines = []
-    for where, (messages, given) in found.items():
-        said = shorten("; or: ".join(messages))
-        shown = f" (it is {brief(given)})" if where and not isinstance(given, BaseModel) else ""
-        lines.append(f"config {where}: {said}{shown}" if where else f"config: {said}")
+        if problem["type"] != "value_error":  # ours says itself what the values are
+            given[where] = f" (it is {brief(problem['input'])})"
+        found.setdefault(where, []).append(message)
+    lines = [
+        f"config{f' {where}' if where else ''}: {shorten('; or: '.join(messages))}{given.get(where, '')}"
+        for where, messages in found.items()
+    ]
     rest = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
     return "\n".join([*lines[:MOST_LINES], *rest])
+
+
+def _key_of(place: tuple[int | str, ...]) -> str:
+    """The dotted key of a problem's place, in which pydantic also names the members of unions."""
+    model: Any = Config
+    found = []
+    for part in place:
+        field = model.model_fields.get(part) if model else None
+        if field is not None or isinstance(part, int):
+            found.append(str(part))
+            nested = field.annotation if field else None
+            model = nested if isinstance(nested, type) and issubclass(nested, BaseModel) else None
+    return ".".join(found)

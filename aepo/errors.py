@@ -38,6 +38,11 @@ def brief(value: object) -> str:
         return f"a number of {int(value).bit_length()} bits" if isinstance(value, int) else type(value).__name__
 
 
+def reason(error: BaseException) -> str:
+    """What an exception says, with its name where it says a single word or nothing."""
+    return shorten(error if " " in str(error) else repr(error))
+
+
 _REPR = reprlib.Repr()
 _REPR.maxlevel, _REPR.maxstring, _REPR.maxlong, _REPR.maxother = 2, 80, 40, 80
 _REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = _REPR.maxset = 4
@@ -56,7 +61,9 @@ _MEANINGS = {
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.ELOOP: "symbolic links go round in a circle: choose another path",
 }
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|size calculation overflow", re.IGNORECASE
+)
 """How torch words it, in an exception of its own or a RuntimeError."""
 _OS_ERROR = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]|errno:? (\d+)")
 

@@ -207,7 +207,7 @@ def _evaluate(config: Any, folder: Path, policy: Path) -> dict[str, Any]:
     from aepo.stages.policies import open_policy
     from aepo.stages.session import Session
     from aepo.stages.workplace import read_prompts
-    from aepo.training.policy import load_policy
+    from aepo.training.model_folder import load_policy
 
     session = Session(config, *load_policy(open_policy(policy).folder), evaluation=True)
     questions = read_prompts(folder / "prompts", "heldout")[: config.evaluation.questions]

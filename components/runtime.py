@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aepo.config import Config, resolve
-from aepo.errors import UserError, terminable
+from aepo.errors import UserError, brief, shorten, terminable
 
 TERMINATED = 143
 """Exit code of a stage that SIGTERM has ended, as shells give it."""
@@ -74,11 +74,14 @@ def read_config(text: str) -> Config:
     """
     try:
         tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"the parameter config is no valid JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the parameter config is no valid JSON: {shorten(error)}. {_WRITE_IT}") from None
     if not isinstance(tree, dict):
-        raise UserError(f"the parameter config must be a JSON object, not {type(tree).__name__}.")
+        raise UserError(f"the parameter config must be a JSON object, not {brief(tree)}. {_WRITE_IT}")
     return resolve(tree)
+
+
+_WRITE_IT = "Compile the pipeline with `aepo compile`: what it writes is the parameter's default."
 
 
 def check_compiled(config: Config, compiled_for: Mapping[str, Any]) -> None:

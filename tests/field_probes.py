@@ -36,7 +36,7 @@ from aepo.stages.warm_start import warm_start
 from aepo.stages.workplace import event_log, make_environment, read_prompts
 from aepo.storage import open_store
 from aepo.tools.base import Observation
-from aepo.training.policy import load_policy
+from aepo.training.model_folder import load_policy
 from aepo.trajectories.parquet import read_trees, write_trees
 from aepo.trajectories.tree import RolloutTree
 from tests.laboratory import Done, Laboratory

@@ -15,13 +15,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aepo.errors import UserError
+from aepo.errors import UserError, brief, explain, shorten
+from aepo.paths import user_path
 
 ID_FIELDS = ("id", "idx")
 """Fields that hold a row's id when no other is named; the first one present counts."""
 
 SHOWN = 5
 """Malformed rows whose reason a message gives; of the others it gives the line."""
+LONGEST_LIST = 300
+"""Characters of a list of lines or of fields in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,22 @@ class Records:
     bad: tuple[BadRow, ...]
 
     def summary_of_bad(self) -> str:
-        """The number of malformed rows, the line of each, and the reasons of the first few."""
+        """The number of malformed rows, their lines as far as a message holds them, the reasons of the first few."""
         lines = [f"  line {row.line}: {row.reason}" for row in self.bad[:SHOWN]]
-        more = [str(row.line) for row in self.bad[SHOWN:]]
-        rest = [f"  and {len(more)} more: lines {', '.join(more)}"] if more else []
+        more = [row.line for row in self.bad[SHOWN:]]
+        rest = [f"  and {len(more)} more: lines {shorten(_ranges(more), LONGEST_LIST)}"] if more else []
         return "\n".join([f"{len(self.bad)} malformed", *lines, *rest])
+
+
+def _ranges(numbers: list[int]) -> str:
+    """3, 4, 5, 9 → 3-5, 9."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
 
 
 class _RowError(ValueError):
@@ -82,7 +96,7 @@ def read_records(
     Raises:
         UserError: the file is missing, of another kind, unreadable or empty, or not one row can be used.
     """
-    path = Path(path).expanduser()
+    path = user_path(str(path))
     rows: dict[str, Record] = {}
     lines: dict[str, int] = {}
     bad: list[BadRow] = []
@@ -98,7 +112,7 @@ def read_records(
                 references=_references(_field(row, answer_field), answer_field),
             )
             if record.id in rows:
-                raise _RowError(f"id {record.id!r} is already that of line {lines[record.id]}")
+                raise _RowError(f"id {brief(record.id)} is already that of line {lines[record.id]}")
         except _RowError as error:
             bad.append(BadRow(line, str(error)))
         else:
@@ -112,20 +126,30 @@ def read_records(
 def _refuse(path: Path, records: Records, fields: list[str]) -> NoReturn:
     if not records.bad:
         raise UserError(f"{path} is empty: write one question a row, with its answer.")
-    there = f"The fields that are there: {', '.join(fields)}. Name the right ones." if fields else "Check the format."
+    names = shorten(", ".join(fields), LONGEST_LIST)
+    there = (
+        f"The fields that are there: {names}. Name the right ones (environment.question_field, answer_field, id_field)."
+        if fields
+        else "Write one object a line, in UTF-8, with a question and its answer."
+    )
     raise UserError(f"{path}: not one row can be used, {records.summary_of_bad()}\n{there}")
 
 
 def _read(path: Path) -> _Numbered:
     readers = {".jsonl": _read_lines, ".json": _read_lines, ".parquet": _read_parquet}
-    if path.suffix.lower() not in readers:
-        raise UserError(f"{path}: the suffix {path.suffix!r} is not supported; use {', '.join(readers)}.")
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; check the path (relative ones start at {Path.cwd()}).")
     try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give the file of questions in it ({', '.join(readers)}).")
+        if path.suffix.lower() not in readers:
+            raise UserError(f"{path}: the suffix {brief(path.suffix)} is not supported; use {', '.join(readers)}.")
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; check the path (relative ones start at {Path.cwd()}).")
         yield from readers[path.suffix.lower()](path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
+        raise explain(error) or UserError(f"{path} cannot be read ({shorten(error)}): {_AGAIN}.") from error
+
+
+_AGAIN = "write the file again, or get it again from where it came"
 
 
 def _read_lines(path: Path) -> _Numbered:
@@ -141,8 +165,10 @@ def _parse(line: bytes) -> Row | _RowError:
         row = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return _RowError(f"no valid UTF-8 at byte {error.start + 1}")
+    except json.JSONDecodeError as error:
+        return _RowError(f"no valid JSON at character {error.pos + 1}: {error.msg.removesuffix(' at')}")
     except (ValueError, RecursionError) as error:
-        return _RowError(f"no valid JSON: {error}")
+        return _RowError(f"no valid JSON: {shorten(error)}")
     return row if isinstance(row, dict) else _RowError(f"{_kind(row)} where an object is expected")
 
 
@@ -152,13 +178,15 @@ def _read_parquet(path: Path) -> _Numbered:
 
     try:
         with pq.ParquetFile(path) as file:
+            # A date is no question, answer or id, and Python cannot hold all of them.
+            columns = [field.name for field in file.schema_arrow if not pa.types.is_temporal(field.type)]
             number = 0
-            for batch in file.iter_batches():
+            for batch in file.iter_batches(columns=columns):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no readable Parquet file: {error}") from error
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # the last two: a value that Python cannot hold
+        raise UserError(f"{path} is no readable Parquet file ({shorten(error)}): {_AGAIN}.") from error
 
 
 def _field(row: Row, name: str) -> Any:
@@ -168,7 +196,7 @@ def _field(row: Row, name: str) -> Any:
     value: Any = row
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise _RowError(f"no field {name!r}")
+            raise _RowError(f"no field {brief(name)}")
         value = value[part]
     return value
 
@@ -183,7 +211,7 @@ def _identity(row: Row, id_field: str | None) -> str | None:
 def _references(value: Any, name: str) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not values:
-        raise _RowError(f"field {name!r} is an empty list")
+        raise _RowError(f"field {brief(name)} is an empty list")
     return tuple(_text(item, name) for item in values)
 
 
@@ -192,11 +220,11 @@ def _text(value: Any, name: str) -> str:
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and math.isfinite(value):
         return str(value)
     if not isinstance(value, str):
-        raise _RowError(f"field {name!r} is {_kind(value)} where text is expected")
+        raise _RowError(f"field {brief(name)} is {_kind(value)} where text is expected")
     if not value.strip():
-        raise _RowError(f"field {name!r} is empty")
+        raise _RowError(f"field {brief(name)} is empty")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise _RowError(f"field {name!r} holds half a surrogate pair, which is no text")
+        raise _RowError(f"field {brief(name)} holds half a surrogate pair, which is no text")
     return value
 
 

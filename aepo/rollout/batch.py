@@ -81,7 +81,8 @@ async def grow_all(
     """Grow trees side by side, as many as the engine holds, in the order given; the journal's are taken from it.
 
     Raises:
-        UserError: a tree does not fit the engine, or a prompt leaves no room for an answer.
+        UserError: a tree does not fit the engine, a prompt leaves no room for an answer, or tools ended every
+            trajectory.
     """
     largest = max((growth.k for _, growth in growths), default=1)
     if largest > task.engine.capacity:
@@ -96,7 +97,7 @@ async def grow_all(
             return tree
         async with places:
             tree = await Explorer(task, prompt, growth).grow()
-        if journal is not None:
+        if journal is not None and any(leaf.finish_reason != "error" for leaf in tree.leaves):
             journal.append(tree)
         return tree
 
@@ -105,7 +106,9 @@ async def grow_all(
             tasks = [group.create_task(one(prompt, growth)) for prompt, growth in growths]
     except BaseExceptionGroup as failures:
         raise _first(failures) from None
-    return [task.result() for task in tasks]
+    trees = [each.result() for each in tasks]
+    task.failures.refuse_nothing_else(trees)
+    return trees
 
 
 def _first(failures: BaseExceptionGroup) -> BaseException:

@@ -18,10 +18,11 @@ from aepo.algorithms.branching import branch_probability, next_streak
 from aepo.algorithms.methods import Exploration
 from aepo.environments.base import Environment, FinishReason, Prompt, Step, Trajectory, judge
 from aepo.environments.protocol import Answer, Malformed
-from aepo.errors import UserError
+from aepo.errors import UserError, brief, reason
 from aepo.keys import Key
 from aepo.rollout.codec import Codec
 from aepo.rollout.engine import Generation, RolloutEngine, Sampling
+from aepo.rollout.failures import ToolFailures
 from aepo.rollout.plan import head_entropy
 from aepo.tools.base import Observation, ToolCall, ToolContext, ToolError
 from aepo.trajectories.tree import Leaf, Role, RolloutTree, Segment, Source
@@ -75,6 +76,7 @@ class Task:
     exploration: Exploration
     sampling: Sampling
     context: int
+    failures: ToolFailures = field(default_factory=ToolFailures)
 
 
 @dataclass(frozen=True)
@@ -217,11 +219,10 @@ class Explorer:
             call, observation = ToolCall(turn.tool, ""), Observation(protocol.malformed(turn), "error")
         else:
             call = turn
-            history = tuple(step.call for step in path.steps)
-            context = ToolContext(self._prompt.id, self._prompt.data, history)
             try:
-                observation = await self._task.environment.tools[call.tool].call(call.arguments, context)
-            except ToolError:
+                observation = await self._call(call, path)
+            except ToolError as error:
+                self._task.failures.note(call.tool, str(error))
                 return self._end(path, "error", None)
         block = protocol.result_block(observation.text)
         node = _Node(path.tip, "tool", self._task.codec.encode(block), block)
@@ -231,6 +232,22 @@ class Explorer:
         path.grow(node)
         path.results.append((node, path.tokens, path.steps))
         return None
+
+    async def _call(self, call: ToolCall, path: _Path) -> Observation:
+        """What a tool answers. Whatever it raises is a failure of its infrastructure, never of the run."""
+        context = ToolContext(self._prompt.id, self._prompt.data, tuple(step.call for step in path.steps))
+        try:
+            observation = await self._task.environment.tools[call.tool].call(call.arguments, context)
+        except ToolError:
+            raise
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # it is this trajectory that was cancelled
+            raise ToolError(reason(error)) from error
+        if not isinstance(observation, Observation) or not isinstance(observation.text, str):
+            raise ToolError(f"it answered {brief(observation)} where an Observation is expected")
+        return observation
 
     def _end(self, path: _Path, reason: FinishReason, answer: str | None) -> None:
         result = judge(self._task.environment, self._prompt, Trajectory(path.steps, answer, reason))

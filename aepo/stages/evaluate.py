@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aepo.artifacts import write_manifest
+from aepo.artifacts import read_artifact, write_manifest
 from aepo.config import Config
 from aepo.environments.base import Prompt
-from aepo.errors import UserError
+from aepo.errors import UserError, brief, reason
 from aepo.stages.champions import Pointer, champion
 from aepo.stages.names import SCORES
 from aepo.stages.policies import Policy, open_policy
@@ -20,7 +21,7 @@ from aepo.stages.session import Session
 from aepo.stages.unfinished import TreeJournal
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import read_prompts, store_of
-from aepo.training.policy import load_policy
+from aepo.training.model_folder import load_policy
 from aepo.trajectories.tree import RolloutTree
 
 SCORE_SCHEMA = pa.schema(
@@ -61,7 +62,7 @@ def evaluate(
         UserError: the benchmark is unknown, or an artifact is damaged.
     """
     if benchmark not in ("heldout", "train"):
-        raise UserError(f"benchmark {benchmark!r} is unknown: choose heldout or train.")
+        raise UserError(f"benchmark {brief(benchmark)} is unknown: choose heldout or train.")
     settings = work.config.evaluation
     questions = read_prompts(prompts, benchmark)[: settings.questions]  # type: ignore[arg-type]
     current = champion(work.config, work.store)
@@ -83,6 +84,20 @@ def evaluate(
     return StageResult({f"accuracy_{role}": _mean(rows, role) for role in policies})
 
 
+def read_scores(folder: Path) -> tuple[str, list[dict[str, Any]]]:
+    """Benchmark and rows of a scores artifact.
+
+    Raises:
+        UserError: the artifact is missing or damaged.
+    """
+    artifact = read_artifact(folder, "scores")
+    try:
+        rows = pq.read_table(folder / SCORES).cast(SCORE_SCHEMA).to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"the scores {folder} cannot be read ({reason(error)}). Run evaluate again.") from error
+    return artifact.entry("benchmark", str), rows
+
+
 def _policies(work: Work, candidate: Path, baseline: Path, current: Pointer) -> dict[str, Policy]:
     """Role → policy; the champion only where it is another one than the two."""
     policies = {
@@ -101,7 +116,7 @@ def _explore(
     """Role → one tree of samples per question."""
     trees, count = {}, work.log.counting(len(questions) * len(policies))
     for index, (role, policy) in enumerate(policies.items()):
-        session = Session(work.config, *load_policy(policy.folder), evaluation=True)
+        session = Session(work.config, *load_policy(policy.folder), evaluation=True, log=work.log)
         journal = TreeJournal(work.store, f"{work.unfinished}/{role}", count.after(index * len(questions)))
         with journal:
             trees[role] = session.sample(questions, work.config.evaluation.samples, purpose, journal)

@@ -42,17 +42,18 @@ class Kept:
         text = self.store.read_text(self._numbers)
         if text is None or not self.store.sealed(self._folder):
             return None
-        numbers = json.loads(text)
         try:
+            numbers = json.loads(text)
             artifact = self.store.fetch(self._folder, numbers["kind"])
-        except DamagedArtifact:
+            result = StageResult(dict(numbers["metrics"]), str(numbers["state"]))
+        except (DamagedArtifact, ValueError, KeyError, TypeError):
             self.store.delete(self._folder)
             return None
         if not self._weights_are_whole(artifact):
             self.store.delete(self._folder)
             return None
         _copy(artifact, output)
-        return StageResult(numbers["metrics"], numbers["state"])
+        return result
 
     def _weights_are_whole(self, artifact: Artifact) -> bool:
         """Whether all that a policy points to in the store can be read; damaged weights are removed."""

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aepo.artifacts import file_sha256, read_artifact, read_manifest, write_manifest
-from aepo.errors import UserError
+from aepo.artifacts import DamagedArtifact, file_sha256, read_artifact, read_manifest, write_manifest
+from aepo.errors import UserError, reason
 from aepo.rollout.plan import Scales
 from aepo.stages.names import HISTORY
 from aepo.storage import Store
@@ -56,9 +56,9 @@ class PolicyState:
     def from_json(cls, content: dict[str, Any], history: tuple[dict[str, float], ...]) -> PolicyState:
         """What `to_json` gave."""
         return cls(
-            step=content["rollout_step"],
-            cursor=content["prompt_cursor"],
-            entropy=content["entropy"],
+            step=int(content["rollout_step"]),
+            cursor=int(content["prompt_cursor"]),
+            entropy=None if content["entropy"] is None else float(content["entropy"]),
             scales=Scales(**content["scales"]),
             history=history,
         )
@@ -118,29 +118,37 @@ def open_policy(folder: Path, store: Store) -> Policy:
     artifact = read_artifact(folder, "policy")
     try:
         lines = (folder / HISTORY).read_text().splitlines() if HISTORY in artifact.files else []
-        history = tuple(json.loads(line) for line in lines)
-    except ValueError as error:
-        raise UserError(f"{folder / HISTORY} is no history of a policy: {error}.") from None
+        history = tuple(dict(json.loads(line)) for line in lines)
+    except (ValueError, TypeError) as error:
+        raise DamagedArtifact(
+            f"{folder / HISTORY} is no history of a policy ({reason(error)}). Run the stage that writes it again."
+        ) from None
     return policy_from(artifact.metadata, history, str(folder), store)
 
 
 def step_of(folder: Path) -> int:
     """Rollout steps behind a policy artifact; its weights are not looked at."""
-    return int(read_manifest(folder).metadata.get("rollout_step", 0))
+    step = read_manifest(folder).metadata.get("rollout_step")
+    return step if isinstance(step, int) else 0  # a name for the log; the stage itself looks at the whole manifest
 
 
 def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...], where: str, store: Store) -> Policy:
     """The policy that a manifest's metadata describes; `where` names the manifest in errors."""
     try:
         state = PolicyState.from_json(metadata, history)
-        digest, parent = metadata["sha256"], metadata["parent"]
-        uri, optimizer_uri = metadata["uri"], metadata["optimizer"]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{where} is no policy manifest of aepo ({error!r}).") from None
+        digest, parent = str(metadata["sha256"]), metadata["parent"]
+        uri, optimizer_uri = str(metadata["uri"]), metadata["optimizer"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{where} describes no policy ({reason(error)}): it was changed, or another version wrote it. Run the "
+            "stage that writes it again."
+        ) from None
     weights = store.fetch(store.key(uri), "weights")
     optimizer = store.fetch(store.key(optimizer_uri), "weights").folder / OPTIMIZER if optimizer_uri else None
     if weights.metadata.get("sha256") != digest:
-        raise UserError(f"{where} and the weights at {uri} are of different policies.")
+        raise UserError(
+            f"{where} and the weights at {uri} are of different policies. Run the stage that writes the policy again."
+        )
     return Policy(weights.folder, digest, state, parent, optimizer, metadata)
 
 

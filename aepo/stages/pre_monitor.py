@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aepo.artifacts import read_artifact, write_manifest
-from aepo.errors import UserError
+from aepo.errors import UserError, reason
 from aepo.rollout.metrics import plan_metrics
 from aepo.rollout.plan import BatchPlan, PromptPlan, Scales
 from aepo.stages.names import FIRSTS, PLAN
@@ -20,7 +20,7 @@ from aepo.stages.session import Session
 from aepo.stages.unfinished import TreeJournal
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import prompt_window, read_prompts
-from aepo.training.policy import load_policy
+from aepo.training.model_folder import load_policy
 from aepo.trajectories.parquet import read_trees, write_trees
 
 PLAN_SCHEMA = pa.schema(
@@ -41,7 +41,7 @@ def pre_monitor(work: Work, *, prompts: Path, policy: Path, output: Path) -> Sta
     opened = open_policy(policy, work.store)
     state, config = opened.state, work.config
     batch = prompt_window(read_prompts(prompts, "train"), state.cursor, config.rollout.prompts)
-    session = Session(config, *load_policy(opened.folder))
+    session = Session(config, *load_policy(opened.folder), log=work.log)
     with TreeJournal(work.store, f"{work.unfinished}/firsts", work.log.counting(len(batch))) as journal:
         plan = session.plan(batch, state.step, state.scales, state.entropy, journal)
     write_plan(output, plan, opened.sha256)
@@ -78,11 +78,11 @@ def read_plan(folder: Path, policy: str) -> BatchPlan:
     try:
         rows = pq.read_table(folder / PLAN).cast(PLAN_SCHEMA).to_pylist()
         return BatchPlan(
-            step=artifact.metadata["rollout_step"],
+            step=artifact.entry("rollout_step", int),
             prompts=tuple(PromptPlan(**row) for row in rows),
-            scales=Scales(**artifact.metadata["scales"]),
-            temperature=artifact.metadata["temperature"],
+            scales=Scales(**artifact.entry("scales", dict)),
+            temperature=artifact.entry("temperature", float),
             firsts={tree.prompt_id: tree for tree in read_trees(folder / FIRSTS)},
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise UserError(f"the plan {folder} cannot be read: {error!r}. Run pre-monitor again.") from error
+        raise UserError(f"the plan {folder} cannot be read ({reason(error)}). Run pre-monitor again.") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from aepo.artifacts import file_sha256, write_manifest
 from aepo.config import Config
 from aepo.errors import UserError
+from aepo.paths import user_path
 from aepo.stages.result import StageResult
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import make_environment, write_prompts
@@ -15,7 +16,7 @@ from aepo.stages.workplace import make_environment, write_prompts
 def source_digest(config: Config) -> str | None:
     """sha256 of the user's file of questions, if there is one."""
     source = config.environment.source
-    path = Path(source).expanduser() if source else None
+    path = user_path(source) if source else None
     return file_sha256(path) if path is not None and path.is_file() else None
 
 
@@ -30,8 +31,9 @@ def prepare(work: Work, *, output: Path) -> StageResult:
     train, heldout = list(environment.prompts("train")), list(environment.prompts("heldout"))
     for name, split in (("training", train), ("held-out", heldout)):
         if not split:
+            source = f" ({work.config.environment.source})" if work.config.environment.source else ""
             raise UserError(
-                f"environment {environment.name} has no {name} prompts: give it more rows, or change "
+                f"environment {environment.name}{source} has no {name} prompts: give it more rows, or change "
                 "environment.train_prompts and environment.heldout_prompts."
             )
     output.mkdir(parents=True, exist_ok=True)

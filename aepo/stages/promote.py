@@ -31,12 +31,12 @@ def promote(work: Work, *, candidate: Path, scores: Sequence[Path], output: Path
 
 
 def _check_scores(path: Path, candidate: str, champion_now: str | None) -> None:
-    metadata = read_artifact(path, "scores").metadata
-    scored, compared = metadata["policies"]["candidate"], metadata["champion"]
+    artifact = read_artifact(path, "scores")
+    scored, compared = str(artifact.entry("policies", dict).get("candidate")), artifact.metadata.get("champion")
     if scored != candidate:
         raise UserError(f"the scores {path} are of policy {scored[:16]}, not of {candidate[:16]}: evaluate it first.")
     if compared != champion_now:
-        was, now = (digest[:16] if digest else "none" for digest in (compared, champion_now))
+        was, now = (str(digest)[:16] if digest else "none" for digest in (compared, champion_now))
         raise UserError(
             f"the champion has changed since the scores {path} were taken (then {was}, now {now}): run again, the "
             "policy is then compared with the new one."

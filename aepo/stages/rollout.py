@@ -16,7 +16,7 @@ from aepo.stages.session import Session
 from aepo.stages.unfinished import TreeJournal
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import read_prompts
-from aepo.training.policy import load_policy
+from aepo.training.model_folder import load_policy
 from aepo.trajectories.parquet import write_trees
 
 
@@ -35,7 +35,7 @@ def rollout(work: Work, *, prompts: Path, plan: Path, policy: Path, shard: int, 
     names = [row.prompt_id for row in rows]
     if missing := [name for name in names if name not in known]:
         raise UserError(f"the plan {plan} names prompts that {prompts} lacks, {missing[0]} first: they do not match.")
-    session = Session(work.config, *load_policy(opened.folder))
+    session = Session(work.config, *load_policy(opened.folder), log=work.log)
     total = len(rows) + sum(row.auxiliary for row in rows)
     with TreeJournal(work.store, f"{work.unfinished}/trees", work.log.counting(total)) as journal:
         trees = session.rollout([known[name] for name in names], batch, journal)

@@ -12,10 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import yaml
-
 from aepo.config import Config, to_yaml
 from aepo.errors import UserError
+from aepo.plain_yaml import parse_yaml
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage import local_root
 from aepo.telemetry.events import read_events
@@ -82,7 +81,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
         _write_config(config, folder)
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return "anew", f"{shown}; the report and the log of the old one are in {kept}"
-    if succeeded(folder) and store_of(config).read_text(f"{config.run}/{OUTCOME[0]}") is not None:
+    if succeeded(folder) and "report" in _parsed(store_of(config).read_text(f"{config.run}/{OUTCOME[0]}")):
         return "finished", ""
     return "continued", _standing(folder)
 
@@ -140,9 +139,9 @@ def _read(path: Path) -> str | None:
 
 
 def _parsed(text: str | None) -> dict[str, Any]:
-    """A written configuration; {} if it is none."""
-    with suppress(yaml.YAMLError):
-        tree = yaml.safe_load(text or "")
+    """A written configuration or summary; {} if it is none."""
+    with suppress(UserError):
+        tree = parse_yaml(text or "", "")
         return tree if isinstance(tree, dict) else {}
     return {}
 

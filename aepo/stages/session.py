@@ -17,9 +17,11 @@ from aepo.rollout.batch import Journal
 from aepo.rollout.codec import Codec
 from aepo.rollout.engine import Sampling
 from aepo.rollout.explorer import Growth, Task
+from aepo.rollout.failures import ToolFailures
 from aepo.rollout.plan import BatchPlan, Scales, make_plan, needs_pre_monitor
 from aepo.rollout.transformers_engine import TransformersEngine
 from aepo.stages.workplace import make_environment
+from aepo.telemetry.events import StageLog
 from aepo.trajectories.tree import RolloutTree
 
 if TYPE_CHECKING:
@@ -43,13 +45,23 @@ class Session:
         model: the policy; the session samples from a copy, which `follow` brings up to date.
         tokenizer: its own.
         evaluation: whether samples are for an evaluation (no tool bonus, its own sampling).
+        log: where failures of tools are noted.
     """
 
-    def __init__(self, config: Config, model: PreTrainedModel, tokenizer: Any, *, evaluation: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        *,
+        evaluation: bool = False,
+        log: StageLog | None = None,
+    ) -> None:
         use_threads(config)
         self.config = config
         self.codec = Codec(tokenizer)
         self.environment = make_environment(config, evaluation=evaluation)
+        self._failures = ToolFailures(log.tool_failed if log else None)
         self.engine = ENGINES[config.rollout.engine](copy.deepcopy(model), self.codec, config.rollout)
 
     def follow(self, model: PreTrainedModel) -> None:
@@ -73,6 +85,7 @@ class Session:
                 head_tokens=self.config.exploration.entropy_tokens,
             ),
             context=settings.context,
+            failures=self._failures,
         )
 
     def plan(

@@ -24,7 +24,7 @@ from aepo.stages.work import Work, stage
 from aepo.stages.workplace import prompt_window, read_prompts
 from aepo.training.checkpoints import load_optimizer, load_training, save_training
 from aepo.training.learner import Learner, Objective
-from aepo.training.policy import load_policy
+from aepo.training.model_folder import load_policy
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
@@ -77,7 +77,7 @@ class _Trainer:
         self._checkpoints = Checkpoints(work.store, work.unfinished)
         self.state: PolicyState = opened.state
         model, self.tokenizer = load_policy(opened.folder)
-        self._session = Session(config, model, self.tokenizer)
+        self._session = Session(config, model, self.tokenizer, log=work.log)
         self.learner = Learner(
             model,
             Objective(config.advantage, config.surrogate, config.regulariser),
@@ -105,8 +105,8 @@ class _Trainer:
     def staged(self, shards: list[Artifact]) -> None:
         """Learn from rollouts that other stages made."""
         trees = [tree for shard in shards for tree in read_trees(shard.folder / ROLLOUTS)]
-        metadata = shards[0].metadata
-        self._learn(trees, Scales(**metadata["scales"]), {"staged": 1.0, **metadata["plan"]})
+        scales, plan = (shards[0].entry(name, dict) for name in ("scales", "plan"))
+        self._learn(trees, Scales(**scales), {"staged": 1.0, **plan})
 
     def online(self) -> None:
         """Explore the next batch with the newest weights, and learn from it."""
@@ -158,12 +158,12 @@ def _shards(folders: Sequence[Path], policy: Policy) -> list[Artifact]:
     if not shards:
         raise UserError("train was given no rollouts: pass every shard of the rollout stage.")
     for shard in shards:
-        if shard.metadata.get("policy") != policy.sha256:
+        if (sampler := shard.entry("policy", str)) != policy.sha256:
             raise UserError(
-                f"the rollouts {shard.folder} were sampled by policy {str(shard.metadata.get('policy'))[:16]}, not by "
+                f"the rollouts {shard.folder} were sampled by policy {sampler[:16]}, not by "
                 f"{policy.sha256[:16]}. Run rollout again with this policy."
             )
-    found, wanted = sorted(shard.metadata["shard"] for shard in shards), shards[0].metadata["shards"]
+    found, wanted = sorted(shard.entry("shard", int) for shard in shards), shards[0].entry("shards", int)
     if found != list(range(wanted)):
         raise UserError(f"the staged batch has {wanted} shards and train was given {found}: pass each exactly once.")
     return shards

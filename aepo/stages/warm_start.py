@@ -6,7 +6,8 @@ from pathlib import Path
 
 from aepo.config import Config
 from aepo.environments.base import Demonstrates
-from aepo.errors import UserError
+from aepo.errors import UserError, brief
+from aepo.paths import user_path
 from aepo.rollout.codec import Codec
 from aepo.rollout.metrics import accuracy
 from aepo.stages.policies import PolicyState, save_policy
@@ -25,7 +26,7 @@ CHECK_QUESTIONS = 200
 
 def model_files(config: Config) -> dict[str, tuple[int, int]] | None:
     """Size and time of change of every file of the user's model, if there is one."""
-    folder = Path(config.model.path) if config.model.path else None
+    folder = user_path(config.model.path) if config.model.path else None
     if folder is None or not folder.is_dir():
         return None
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
@@ -36,7 +37,8 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
     """Build or load the model, train it on demonstrations, write the policy.
 
     Raises:
-        UserError: the model cannot be loaded, or demonstrations are asked of an environment that has none.
+        UserError: the model cannot be loaded, a prompt leaves no room for an answer, or demonstrations are asked of
+            an environment that has none.
     """
     config = work.config
     use_threads(config)
@@ -47,6 +49,7 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
             "Hugging Face model (the small built-in decoder only knows the lookup world's words)."
         )
     model, tokenizer = build_policy(config.model, context=config.rollout.context, seed=config.seed)
+    _check_lengths(config, prompts, Codec(tokenizer))
     metrics: dict[str, float] = {}
     if config.warm_start.steps:
         if not isinstance(environment, Demonstrates):
@@ -54,7 +57,7 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
         questions = read_prompts(prompts, "train")[:CHECK_QUESTIONS]
 
         def measure() -> float:
-            session = Session(config, model, tokenizer, evaluation=True)
+            session = Session(config, model, tokenizer, evaluation=True, log=work.log)
             return accuracy(session.sample(questions, 1, "warm start"))
 
         teacher = WarmStart(
@@ -69,6 +72,19 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
     save_policy(work.store, config.run, output, model, tokenizer, state=PolicyState())
     metrics["parameters"] = float(sum(parameter.numel() for parameter in model.parameters()))
     return StageResult(metrics)
+
+
+def _check_lengths(config: Config, prompts: Path, codec: Codec) -> None:
+    """Refuse prompts that leave no room for an answer now, not when a later stage comes to them."""
+    context = config.rollout.context
+    asked = read_prompts(prompts, "train") + read_prompts(prompts, "heldout")[: config.evaluation.questions]
+    lengths = {prompt.id: len(codec.encode_prompt(prompt.text)) for prompt in asked}
+    if too_long := [name for name, length in lengths.items() if length >= context]:
+        raise UserError(
+            f"{len(too_long)} of {len(asked)} prompts leave no room in rollout.context = {context}; the first one, "
+            f"{brief(too_long[0])}, has {lengths[too_long[0]]} tokens: set rollout.context well above "
+            f"{max(lengths.values())}, the length of the longest, or shorten these prompts."
+        )
 
 
 def _teach(work: Work, teacher: WarmStart, measure: Measure) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from aepo.artifacts import read_artifact
 from aepo.config import Config
 from aepo.environments.base import Environment, Prompt, Split
-from aepo.errors import UserError
+from aepo.errors import UserError, reason
 from aepo.storage import Store, local_root, open_store
 from aepo.telemetry.events import EventLog
 
@@ -86,8 +86,8 @@ def read_prompts(folder: Path, split: Split) -> list[Prompt]:
     try:
         rows = pq.read_table(path).cast(PROMPT_SCHEMA).to_pylist()
         return [Prompt(row["id"], row["text"], tuple(row["references"]), json.loads(row["data"])) for row in rows]
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"the prompts {path} cannot be read: {error}. Run the prepare stage again.") from error
+    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        raise UserError(f"the prompts {path} cannot be read ({reason(error)}). Run the prepare stage again.") from error
 
 
 def prompt_window(prompts: Sequence[Prompt], cursor: int, count: int) -> list[Prompt]:

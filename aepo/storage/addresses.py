@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from aepo.errors import UserError
+from aepo.errors import UserError, shorten
+from aepo.paths import user_path
+
+
+def scheme_of(uri: str) -> str:
+    """What stands before the colon of an address; empty for a plain path.
+
+    Raises:
+        UserError: it is no address.
+    """
+    return _split(uri).scheme
 
 
 def is_local(uri: str) -> bool:
     """Whether an address names a folder of this machine, not an object store."""
-    return urlsplit(uri).scheme in ("", "file")
+    return scheme_of(uri) in ("", "file")
 
 
 def local_folder(uri: str) -> Path:
@@ -20,13 +30,13 @@ def local_folder(uri: str) -> Path:
     Raises:
         UserError: it is neither.
     """
-    parts = urlsplit(uri)
+    parts = _split(uri)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return Path(unquote(parts.path))
+        return user_path(unquote(parts.path))
     if parts.scheme == "file":
         raise UserError(f"storage {shown(uri)}: a file:// address needs three slashes and an absolute path.")
     if not parts.scheme:
-        return Path(uri).expanduser()
+        return user_path(uri)
     raise UserError(
         f"storage {shown(uri)}: the scheme {parts.scheme}:// is not supported; use s3://, file:// or a path."
     )
@@ -48,4 +58,11 @@ def shown(address: str) -> str:
     scheme, separator, rest = address.rpartition("://")
     hidden = re.sub(r".*@", "***@", rest, flags=re.DOTALL)
     host, slash, path = hidden.partition("/")
-    return f"{scheme}{separator}{re.sub(r':(?![0-9]+$).*', ':***', host)}{slash}{path}"
+    return shorten(f"{scheme}{separator}{re.sub(r':(?![0-9]+$).*', ':***', host)}{slash}{path}")
+
+
+def _split(uri: str) -> SplitResult:
+    try:
+        return urlsplit(uri)
+    except ValueError:  # its text would quote what stands before the @
+        raise UserError(f"storage {shown(uri)} is no address: write s3://bucket/prefix or a path.") from None

@@ -172,6 +172,8 @@ def plain_line(event: Mapping[str, Any], run: StageRun) -> str:
             what = f"goes on at {event['done']}/{event['total']}"
         case "stage_restored":
             what = "was finished before"
+        case "tool_failed":
+            what = f"tool {event['tool']} failed ({event['times']} times): {event['error']}"
         case "stage_failed":
             what = f"failed: {event['error']}"
         case _:

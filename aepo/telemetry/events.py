@@ -2,7 +2,8 @@
 
 Events: `stage_started` {stage, detail}; `stage_resumed` {stage, detail, done, total}; `progress` {stage, detail,
 done, total, metrics}; `stage_finished` {stage, detail, seconds, imports}; `stage_restored` {stage, detail};
-`stage_failed` {stage, error}. `seconds` is the stage's own work; `imports` what the process spent before it began.
+`stage_failed` {stage, error}; `tool_failed` {stage, detail, tool, error, times}, the first time, the tenth, ...
+`seconds` is the stage's own work; `imports` what the process spent before it began.
 A resumed stage goes on from what an interrupted one had done; a restored one was finished before and did nothing.
 """
 
@@ -64,6 +65,10 @@ class StageLog:
         """Say that the stage goes on from work that was done before."""
         self._log.emit("stage_resumed", stage=self._stage, detail=self._detail, done=done, total=total)
 
+    def tool_failed(self, tool: str, error: str, times: int) -> None:
+        """Say what a tool has raised, for the so-manieth time; the stage goes on."""
+        self._log.emit("tool_failed", stage=self._stage, detail=self._detail, tool=tool, error=error, times=times)
+
     def counting(self, total: int) -> Counter:
         """Progress of many small things."""
         return Counter(self, total)
@@ -98,16 +103,17 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     """All complete events of a log; an unfinished last line is left for the next time, a torn one left out."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [event for line in lines if (event := _parse(line)) is not None]
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [event for line in lines if (event := parse_event(line)) is not None]
 
 
-def _parse(line: str) -> dict[str, Any] | None:
+def parse_event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None for a line that is none, such as one that a killed stage has half written."""
     try:
         event = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) else None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def _process_age() -> float:

@@ -5,11 +5,12 @@ Everything here is a function of the events and the clock; nothing is printed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from aepo.telemetry.events import parse_event
 
 TYPICAL_SECONDS = {"warm_start": 60.0, "train": 90.0, "evaluate": 40.0, "rollout": 5.0, "pre_monitor": 3.0}
 """How long stages take relative to each other, for the first estimate of the time left; others take a second."""
@@ -93,7 +94,7 @@ class RunState:
             run.seconds, run.imports = event["seconds"], event.get("imports", 0.0)
         elif kind == "stage_failed":
             run.state, run.ended = "failed", event["time"]
-        else:
+        elif kind != "tool_failed":
             return None
         return run
 
@@ -198,15 +199,7 @@ class Tail:
             return []
         complete = content[: content.rfind(b"\n") + 1]
         self._offset += len(complete)
-        return [event for line in complete.splitlines() if (event := _parse(line)) is not None]
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+        return [event for line in complete.splitlines() if (event := parse_event(line)) is not None]
 
 
 def _typical(stage: str) -> float:

@@ -1,42 +1,45 @@
-"""The policy: building and loading the model, and the log-probs and entropies of its tokens."""
+"""The policy: building the model, and the log-probs and entropies of its tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
-from transformers.utils import logging as transformers_logging
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from aepo.algorithms.entropy import token_entropy
 from aepo.environments.lookup.tokenizer import build_tokenizer
 from aepo.errors import UserError
+from aepo.paths import user_path
+from aepo.training.model_folder import load_policy
 from aepo.training.packing import MicroBatch, pack, unroll
 from aepo.training.settings import ModelSettings
 from aepo.training.tree_packing import pack_tree
 from aepo.trajectories.tree import RolloutTree
 
-transformers_logging.disable_progress_bar()  # stages have progress displays of their own
-
 MICROBATCH_TOKENS = 8192
 INITIALIZER_RANGE = 0.05
 """Of the small decoder: at this width, transformers' .02 delays copying from the context by hundreds of steps."""
-SCALED_HEADS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-"""Configuration entries of models whose logits are more than the head's product."""
 
 
 def build_policy(settings: ModelSettings, *, context: int, seed: int) -> tuple[PreTrainedModel, Any]:
     """The model and its tokenizer: those at `settings.path`, or a small decoder with random weights.
 
     Raises:
-        UserError: see `load_policy`.
+        UserError: see `load_policy`; or the model's own context is shorter.
     """
     if settings.path is not None:
-        return load_policy(Path(settings.path))
+        model, tokenizer = load_policy(user_path(settings.path))
+        longest = getattr(model.config, "max_position_embeddings", None)
+        if longest is not None and longest < context:
+            raise UserError(
+                f"model {settings.path} reads at most {longest} tokens, fewer than rollout.context = {context}: "
+                "lower rollout.context, or take another model."
+            )
+        return model, tokenizer
     tokenizer = build_tokenizer()
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -54,40 +57,6 @@ def build_policy(settings: ModelSettings, *, context: int, seed: int) -> tuple[P
         bos_token_id=None,
     )
     return LlamaForCausalLM(config), tokenizer
-
-
-def load_policy(folder: Path) -> tuple[PreTrainedModel, Any]:
-    """A Hugging Face causal model and its tokenizer, in float32, from a local folder of safetensors.
-
-    Raises:
-        UserError: the folder is missing, incomplete, or of an architecture that is not supported.
-    """
-    if not (folder / "config.json").is_file():
-        raise UserError(f"model {folder} has no config.json: give the folder of a Hugging Face model.")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {folder} has no usable tokenizer: {error}") from None
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {folder} cannot be loaded: {error}") from None
-    scaled = [name for name in SCALED_HEADS if getattr(model.config, name, None)]
-    if scaled or not hasattr(model.config, "num_key_value_heads"):
-        raise UserError(
-            f"model {folder} is a {model.config.model_type}: only decoders with standard attention and an "
-            "unscaled head are supported (Llama, Qwen2, Qwen3 families)."
-        )
-    kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
-    window = getattr(model.config, "sliding_window", None) if model.config.model_type == "mistral" else None
-    if kinds != {"full_attention"} or window:
-        raise UserError(
-            f"model {folder} attends within a sliding window, which is not supported: where the run's context is "
-            "shorter, set sliding_window to null (and layer_types to full_attention) in its config.json."
-        )
-    return model, tokenizer
 
 
 @dataclass(frozen=True)

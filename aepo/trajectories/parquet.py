@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aepo.errors import UserError
+from aepo.errors import UserError, reason
 from aepo.trajectories.tree import Leaf, RolloutTree, Segment
 
 SCHEMA = pa.schema(
@@ -53,13 +53,16 @@ def read_trees(path: Path) -> list[RolloutTree]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"rollouts {path} cannot be read: {error}. Run the rollout stage again.") from error
+        raise UserError(f"rollouts {path} cannot be read ({reason(error)}). Run the rollout stage again.") from error
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
-        raise UserError(f"rollouts {path} lack the columns {', '.join(missing)}: this is no rollout file.")
+        raise UserError(
+            f"rollouts {path} lack the columns {', '.join(missing)}: this is no rollout file. Run the rollout stage "
+            "again."
+        )
     try:
         return list(_trees(table.cast(SCHEMA).to_pylist()))
-    except (ValueError, pa.ArrowException) as error:
-        raise UserError(f"rollouts {path} are damaged: {error}. Run the rollout stage again.") from error
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise UserError(f"rollouts {path} are damaged: {reason(error)}. Run the rollout stage again.") from error
 
 
 def _rows(index: int, tree: RolloutTree) -> Iterator[dict[str, Any]]:

@@ -151,7 +151,7 @@ class TestUnusableFiles:
 
     def test_a_folder(self, tmp_path):
         (tmp_path / "f.jsonl").mkdir()
-        with pytest.raises(UserError, match="no such file"):
+        with pytest.raises(UserError, match="is a folder: give the file of questions in it"):
             read_records(tmp_path / "f.jsonl")
 
     def test_another_suffix(self, write):

@@ -13,6 +13,7 @@ from aepo.errors import UserError
 from aepo.rollout.batch import grow_all
 from aepo.rollout.engine import Generation, Sampling
 from aepo.rollout.explorer import Explorer, Growth, Task
+from aepo.rollout.failures import ToolFailures
 from aepo.scoring.base import Score
 from aepo.tools.base import Observation, ToolError
 
@@ -63,12 +64,25 @@ class Script:
         self.released.append(tree)
 
 
+RAISED = {
+    "key": KeyError("x"),
+    "value": ValueError("this is no number"),
+    "exit": SystemExit(1),
+    "cancelled": asyncio.CancelledError(),
+    "time": TimeoutError(),
+}
+
+
 class Echo:
     name = "look"
 
     async def call(self, arguments, context):
         if arguments == "break":
             raise ToolError("the network is down")
+        if arguments in RAISED:
+            raise RAISED[arguments]
+        if arguments == "nothing":
+            return None
         return Observation(f"{len(context.history)}")
 
 
@@ -218,6 +232,14 @@ class TestEnds:
     def test_a_broken_tool_is_unscored(self):
         assert self.outcomes(lambda *_: "<look>break</look>", k=3, m=1) == [("infrastructure", "error", None)] * 3
 
+    @pytest.mark.parametrize("call", [*RAISED, "nothing"])
+    def test_whatever_a_tool_raises_is_unscored_and_no_end_of_the_others(self, call):
+        def speak(prefix, key):
+            return f"<look>{call}</look>" if key[4] == 1 else "<answer>yes</answer>"
+
+        ends = self.outcomes(speak, k=3, m=3)
+        assert ends == [("correct", "answer", 1.0), ("infrastructure", "error", None), ("correct", "answer", 1.0)]
+
     def test_a_result_that_does_not_fit_ends_the_trajectory(self):
         long = "y" * 380
         assert self.outcomes(lambda *_: f"<look>{long}</look>", k=1, m=1) == [("malformed", "length", -1.0)]
@@ -244,6 +266,46 @@ class TestRefused:
         with pytest.raises(RuntimeError, match="the engine is gone"):
             grow(Script(speak, delay=lambda key: 5), NEVER, k=6, m=6)
         assert not [warning for warning in recwarn if "never" in str(warning.message)]
+
+
+class TestFailingTools:
+    """A batch of which something is left goes on, and one of which nothing is left is refused."""
+
+    def grow_all(self, speak, prompts=3, journal=None, tell=None):
+        sampling = Sampling(key=(), max_tokens=50, stop=Place.protocol.stop_strings)
+        task = Task(Script(speak), Letters(), Place(), NEVER, sampling, context=400, failures=ToolFailures(tell))
+        growths = [
+            (Prompt(f"p{n}", "question?", ("yes",)), Growth((0, 0, f"p{n}", "main"), k=4, m=4)) for n in range(prompts)
+        ]
+        return asyncio.run(grow_all(task, growths, journal))
+
+    def test_every_trajectory(self):
+        with pytest.raises(
+            UserError, match=r"^all 12 trajectories ended .* look \(12 times: KeyError\('x'\)\): mend it"
+        ):
+            self.grow_all(lambda *_: "<look>key</look>")
+
+    def test_all_but_one(self):
+        trees = self.grow_all(lambda _, key: "hm" if key[2:] == ("p1", "main", 3, 0) else "<look>value</look>")
+        assert sum(leaf.finish_reason == "error" for tree in trees for leaf in tree.leaves) == 11
+
+    def test_nothing_of_a_tree_that_only_failed_is_kept_for_a_restart(self):
+        class Journal:
+            def __init__(self):
+                self.trees = []
+
+            def append(self, tree):
+                self.trees.append(tree)
+
+        journal = Journal()
+        self.grow_all(lambda _, key: "hm" if key[2] != "p1" else "<look>value</look>", journal=journal)
+        assert sorted(tree.prompt_id for tree in journal.trees) == ["p0", "p2"]
+
+    def test_the_first_failure_is_told_and_the_tenth_and_the_hundredth(self):
+        told = []
+        speak = lambda _, key: "hm" if key[2] == "p0" else "<look>time</look>"  # noqa: E731
+        self.grow_all(speak, prompts=27, tell=lambda *failure: told.append(failure))
+        assert told == [("look", "TimeoutError()", times) for times in (1, 10, 100)]
 
 
 class TestContinuing:

@@ -106,7 +106,7 @@ class TestState:
     def test_the_optimizer_goes_on_where_it_stopped(self, begun):
         import torch
 
-        from aepo.training.policy import load_policy
+        from aepo.training.model_folder import load_policy
 
         config, folder = begun()
         policy = learn(config, folder, roll_out(config, folder))

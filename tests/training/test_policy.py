@@ -6,7 +6,8 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from aepo.environments.lookup.tokenizer import build_tokenizer
 from aepo.errors import UserError
-from aepo.training.policy import build_policy, load_policy
+from aepo.training.model_folder import load_policy
+from aepo.training.policy import build_policy
 from aepo.training.settings import ModelSettings
 
 
