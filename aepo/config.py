@@ -68,6 +68,13 @@ class Config(Part):
     compute: ComputeSettings = ComputeSettings()
 
     @model_validator(mode="after")
+    def _run_is_no_folder_of_the_store(self) -> Config:
+        """`run` is not `champions`: in the store, that is the champions' folder."""
+        if self.run == "champions":
+            raise ValueError("run is 'champions', the folder of the champions in the store: choose another name")
+        return self
+
+    @model_validator(mode="after")
     def _trees_fit_the_engine(self) -> Config:
         """`rollout.slots` is at least `exploration.k` and `evaluation.samples`: a tree is resident whole."""
         if self.rollout.slots < self.exploration.k:

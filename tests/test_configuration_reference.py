@@ -97,6 +97,7 @@ def test_the_example_does_what_its_comment_says(tmp_path, monkeypatch):
 
 
 BROKEN = {
+    "_run_is_no_folder_of_the_store": ["run=champions"],
     "_trees_fit_the_engine": ["rollout.slots=4"],
     "_importance_needs_plain_sampling": ["rollout.temperature=0.7"],
     "_positives_are_told_apart": ["method=aepo-arbitrary", "environment.tool_bonus=true"],
