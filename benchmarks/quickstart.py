@@ -184,6 +184,7 @@ def _train(folder: Path, seed: int, method: str, quick: bool) -> dict[str, Any]:
     from aepo.stages.pre_monitor import pre_monitor
     from aepo.stages.rollout import rollout
     from aepo.stages.train import train
+    from aepo.stages.workplace import store_of
 
     config = _config(folder, seed, method, quick)
     place = folder / method
@@ -195,7 +196,7 @@ def _train(folder: Path, seed: int, method: str, quick: bool) -> dict[str, Any]:
         rollout(config, **common, plan=place / "plan", shard=shard, output=output)
     train(config, **common, rollouts=shards, output=place / "policy")
     seconds, cpu = time.perf_counter() - started, time.process_time() - busy
-    history = open_policy(place / "policy").state.history
+    history = open_policy(place / "policy", store_of(config)).state.history
     kept = ("entropy", "p_ask_again", "branches", "clipped_high", "sampled_tokens", "seconds_rollout", "seconds_train")
     late = {name: round(_mean([row[name] for row in history[-10:] if name in row]), 4) for name in kept}
     return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "last_10_steps": late} | _evaluate(
@@ -206,10 +207,10 @@ def _train(folder: Path, seed: int, method: str, quick: bool) -> dict[str, Any]:
 def _evaluate(config: Any, folder: Path, policy: Path) -> dict[str, Any]:
     from aepo.stages.policies import open_policy
     from aepo.stages.session import Session
-    from aepo.stages.workplace import read_prompts
+    from aepo.stages.workplace import read_prompts, store_of
     from aepo.training.model_folder import load_policy
 
-    session = Session(config, *load_policy(open_policy(policy).folder), evaluation=True)
+    session = Session(config, *load_policy(open_policy(policy, store_of(config)).folder), evaluation=True)
     questions = read_prompts(folder / "prompts", "heldout")[: config.evaluation.questions]
     trees = session.sample(questions, config.evaluation.samples, "benchmark")
     leaves = [leaf for tree in trees for leaf in tree.leaves]
@@ -245,13 +246,14 @@ def _tiny_run(folder: Path, run: str, shards: int) -> tuple[str, list[Any]]:
     from aepo.config import load_config
     from aepo.stages.loop import run_in_process
     from aepo.stages.policies import open_policy
+    from aepo.stages.workplace import store_of
     from aepo.trajectories.parquet import read_trees
 
     config = load_config("tiny", [f"run={run}", f"storage.root={folder}", f"rollout.shards={shards}"])
     run_in_process(config, folder / "artifacts")
     parts = (folder / "artifacts").glob("rollouts-1-*/rollouts.parquet")
     trees = sorted((tree for part in parts for tree in read_trees(part)), key=lambda tree: tree.prompt_id)
-    return open_policy(folder / "artifacts" / "policy-1").sha256, trees
+    return open_policy(folder / "artifacts" / "policy-1", store_of(config)).sha256, trees
 
 
 def measure_throughput(arguments: argparse.Namespace) -> None:
@@ -299,21 +301,15 @@ def _taught(config: Any) -> tuple[Any, Any]:
     from aepo.rollout.codec import Codec
     from aepo.stages.session import use_threads
     from aepo.training.policy import build_policy
-    from aepo.training.warm_start import warm_start
+    from aepo.training.warm_start import WarmStart
 
     use_threads(config)
     model, tokenizer = build_policy(config.model, context=config.rollout.context, seed=0)
     environment = LookupEnvironment(config.environment, 0)
     budget = config.training.microbatch_tokens
-    warm_start(
-        model,
-        Codec(tokenizer),
-        environment,
-        config.warm_start,
-        microbatch_tokens=budget,
-        measure=lambda: 0.0,
-        progress=lambda *_: None,
-    )
+    teacher = WarmStart(model, Codec(tokenizer), environment, config.warm_start, microbatch_tokens=budget)
+    for _ in teacher.steps(lambda: 0.0):
+        pass
     return model, tokenizer
 
 
