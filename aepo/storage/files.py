@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from aepo.artifacts import MANIFEST, Artifact, DamagedArtifact, Kind, read_artifact, read_manifest
 from aepo.errors import UserError
-from aepo.storage.addresses import checked, local_folder
+from aepo.storage.addresses import checked, is_local, local_folder
 from aepo.storage.local import appearing, holds, locked, place
 
 LOCKS = ".locks"
@@ -25,8 +25,9 @@ class FileStore:
 
     def key(self, uri: str) -> str:
         """See `Store`."""
-        path, root = local_folder(uri).resolve(), self.root.resolve()
-        if path == root or not path.is_relative_to(root):
+        root = self.root.resolve()
+        path = local_folder(uri).resolve() if is_local(uri) else None
+        if path is None or path == root or not path.is_relative_to(root):
             raise UserError(f"{uri} lies outside of storage.root ({root}): set storage.root to the store it is in.")
         return PurePosixPath(path.relative_to(root)).as_posix()
 

@@ -48,12 +48,13 @@ def place(part: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
-    """Take turns with every process that locks the same name in the same folder.
+    """Take turns with every process that locks the same name in the same folder; locks are not nested.
 
-    A file system without locks lets everyone pass at once; what is written stays whole, but may be written twice.
+    Names share a limited number of lock files, for those stay. A file system without locks lets everyone pass at
+    once; what is written stays whole, but may be written twice.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / hashlib.sha256(name.encode()).hexdigest()[:32]).open("w") as lock:
+    with (folder / hashlib.sha256(name.encode()).hexdigest()[:3]).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:

@@ -68,9 +68,8 @@ def quick(monkeypatch):
     """Small parts, and a short patience."""
     monkeypatch.setattr(upload, "PART_SIZE", PART)
     monkeypatch.setattr(http, "RETRY_SECONDS", 1.0)
-    monkeypatch.setattr(http, "UNREACHED_SECONDS", 0.6)
+    monkeypatch.setattr(http, "UNREACHED_SECONDS", 0.3)
     monkeypatch.setattr(http, "FIRST_WAIT", 0.02)
-    monkeypatch.setattr(http, "READ_TIMEOUT", 0.8)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -71,12 +72,14 @@ class FaultProxy:
         twists: each is called with every request and the server's answer, which it may change.
         hang_ups: each is called with the head of every request; if true, the connection is cut within the body.
         requests: all that came in.
+        tls: speaks it.
     """
 
     server: object
     faults: list[Callable] = field(default_factory=list)
     twists: list[Callable] = field(default_factory=list)
     hang_ups: list[Callable] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self):
@@ -103,7 +106,9 @@ class FaultProxy:
                 pass
 
         self.listener = Listener(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.listener.server_port}"
+        if self.tls:
+            self.listener.socket = self.tls.wrap_socket(self.listener.socket, server_side=True)
+        self.endpoint = f"http{'s' if self.tls else ''}://localhost:{self.listener.server_port}"
         threading.Thread(target=self.listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -151,8 +156,8 @@ class FaultProxy:
             answer = Answer(response.status, headers, response.read())
         finally:
             connection.close()
-        if self.server.moto and answer.status == 500 and request.is_part:
-            return error(404, "NoSuchUpload")  # moto stumbles where S3 says this
+        if self.server.moto and answer.status == 500 and "uploadId" in request.query:
+            return error(404, "NoSuchUpload")  # moto stumbles over an upload that is gone, where S3 says this
         return answer
 
     def reply(self, handler, request, answer):

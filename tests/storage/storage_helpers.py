@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from aepo.errors import UserError
+
 PART = 5 * 2**20
 """Bytes of a part in the tests: the least that S3 allows."""
 
@@ -12,7 +16,7 @@ import sys
 from pathlib import Path
 from aepo.errors import UserError, terminable
 from aepo.storage import StorageSettings, open_store
-from aepo.storage.s3 import upload
+from aepo.storage.s3 import parallel, upload
 upload.PART_SIZE = {part}
 store = open_store(StorageSettings.model_validate_json({settings!r}))
 folder = Path({folder!r})
@@ -34,3 +38,12 @@ def child(settings, folder, code):
 def contents(folder):
     """Every file of a folder, by name."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refusal(store, call=None):
+    """The message with which a store refuses."""
+    with pytest.raises(UserError) as refused:
+        (call or (lambda: store.read_text("k/champion.json")))()
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+    return str(refused.value)

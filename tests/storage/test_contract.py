@@ -193,5 +193,7 @@ class TestKeys:
     def test_an_address_elsewhere_is_no_key(self, store):
         root = store.uri("x").removesuffix("/x")
         for uri in (root, f"{root}er/x", "s3://elsewhere/x", "file:///elsewhere/x"):
-            with pytest.raises(UserError, match=r"storage"):
+            with pytest.raises(
+                UserError, match=r"lies outside of storage\.root .*: set storage\.root to the store it is in"
+            ):
                 store.key(uri)

@@ -96,11 +96,13 @@ class TestTexts:
         with locked(store.root / ".locks", "champion"):
             code = (
                 "from pathlib import Path; from aepo.storage.files import FileStore\n"
+                "print('ready', flush=True)\n"
                 f"print(FileStore(Path({str(store.root)!r})).replace_text('champion', 'old', 'new'))"
             )
             other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+            assert other.stdout.readline() == "ready\n"
             with pytest.raises(subprocess.TimeoutExpired):
-                other.wait(1.5)
+                other.wait(0.3)
             store.write_text("champion", "changed")
         assert other.communicate()[0] == "False\n"
 
@@ -119,13 +121,19 @@ class TestFailures:
             store.write_text("file/below", "x")
 
     def test_a_folder_that_cannot_be_deleted_is_told(self, store, sealed, monkeypatch):
-        store.upload(sealed(), "k")
-        monkeypatch.setattr(
-            os, "rmdir", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
-        )
+        for key in ("k", "k/below"):
+            store.upload(sealed(), key)
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
         with pytest.raises(PermissionError):
             store.delete("k")
         assert not store.sealed("k")
+        assert not store.sealed("k/below")
+
+    def test_a_file_that_cannot_be_deleted_is_told(self, store, sealed, monkeypatch):
+        store.upload(sealed(), "k")
+        monkeypatch.setattr(os, "rmdir", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
+        with pytest.raises(PermissionError):
+            store.delete("k")
 
     def test_deleting_a_link_leaves_what_it_points_to(self, store, sealed):
         store.upload(sealed(), "k")

@@ -1,5 +1,6 @@
 """What networks and stores do to a client: every failure ends soon, in one message that says what to do."""
 
+import contextlib
 import itertools
 import logging
 import re
@@ -11,20 +12,10 @@ from datetime import timedelta
 import pytest
 from fault_proxy import cut, error, lost, skewed_clock, slow, times, when, without
 from s3_server import free_port
-from storage_helpers import PART, contents
+from storage_helpers import PART, contents, refusal
 
-from aepo.errors import UserError
 from aepo.storage import open_store
 from aepo.storage.s3 import connect, http
-
-
-def refusal(store, call=None):
-    """The message with which a store refuses."""
-    with pytest.raises(UserError) as refused:
-        (call or (lambda: store.read_text("k/champion.json")))()
-    assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
-    return str(refused.value)
 
 
 def every_call(store, folder):
@@ -99,7 +90,7 @@ class TestAddresses:
         store = open_store(settings.model_copy(update={"endpoint": endpoint}))
         begun = time.monotonic()
         assert f"{endpoint} cannot be reached (Connection refused). Check storage.endpoint" in refusal(store)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 5
 
     def test_an_unknown_host(self, settings, credentials, quick):
         store = open_store(settings.model_copy(update={"endpoint": "http://minio.invalid:9000"}))
@@ -111,7 +102,7 @@ class TestAddresses:
             r"no TLS connection to https://\S+ \(.+\)\. Set SSL_CERT_FILE .* or write http://", refusal(store)
         )
 
-    @pytest.mark.parametrize("status", [200, 301, 400, 405])
+    @pytest.mark.parametrize("status", [200, 301, 400, 404, 405])
     def test_something_that_is_no_s3_store(self, s3, proxy, status, sealed):
         proxy.faults.append(lambda _: error(status, None))
         calls = every_call(s3, sealed())
@@ -167,14 +158,14 @@ class TestBusyStores:
         assert s3.read_text("k") == "text"
 
     def test_a_storm_that_does_not_end_is_told(self, s3, proxy, sealed, monkeypatch):
-        monkeypatch.setattr(http, "RETRY_SECONDS", 0.3)
+        monkeypatch.setattr(http, "RETRY_SECONDS", 0.15)
         proxy.faults.append(lambda _: error(503, "SlowDown"))
         for call in every_call(s3, sealed()):
             begun = time.monotonic()
             assert f"{proxy.endpoint} is overloaded or down: it answered 503 SlowDown again and again" in refusal(
                 s3, call
             )
-            assert 0.05 < time.monotonic() - begun < 1.5
+            assert 0.05 < time.monotonic() - begun < 5
 
     def test_waits_between_attempts_grow(self, s3, proxy):
         seen = []
@@ -190,7 +181,7 @@ class TestBusyStores:
         busy = times(1, lambda _: error(503, "SlowDown", **{"Retry-After": "1"}))
         proxy.faults += [lambda _: seen.append(time.monotonic()), busy]
         assert s3.read_text("k") is None
-        assert 1 <= seen[1] - seen[0] < 1.9
+        assert 1 <= seen[1] - seen[0] < 3
 
     def test_a_page_of_a_gateway_is_a_busy_store_too(self, s3, proxy):
         proxy.faults.append(lambda _: error(502, None))
@@ -199,10 +190,9 @@ class TestBusyStores:
     @pytest.mark.parametrize(("status", "code"), [(507, "XMinioStorageFull"), (507, None), (400, "QuotaExceeded")])
     def test_a_full_store(self, s3, proxy, sealed, status, code):
         proxy.faults.append(when(lambda request: request.method == "PUT", error(status, code)))
-        begun = time.monotonic()
-        message = refusal(s3, lambda: s3.upload(sealed(), "k"))
+        message = refusal(s3, lambda: s3.upload(sealed(**{"a.bin": 10}), "k"))
         assert f"the store at {proxy.endpoint} is full. Free space there, or raise its quota" in message
-        assert time.monotonic() - begun < 1
+        assert proxy.count(lambda request: request.method == "PUT") == 1
 
     def test_anything_else_is_quoted_without_what_is_secret(self, s3, proxy, server):
         signature = "Credential=AKIA0/20260101/us-east-1/s3/aws4_request, Signature=abcdef0123"
@@ -213,17 +203,17 @@ class TestBusyStores:
 
 
 class TestConnections:
-    def test_a_store_that_answers_slowly_is_waited_for(self, s3, proxy, sealed):
-        folder = sealed(**{"a.bin": 8 * 2**16})
+    def test_a_store_that_answers_slowly_is_waited_for(self, settings, credentials, proxy, sealed, monkeypatch):
+        monkeypatch.setattr(http, "READ_TIMEOUT", 0.8)
+        s3, folder = open_store(settings), sealed(**{"a.bin": 8 * 2**16})
         s3.upload(folder, "k")
-        proxy.twists.append(slow(lambda request: request.name.endswith("a.bin"), 0.15))
+        proxy.twists.append(slow(lambda request: request.name.endswith("a.bin"), 0.13))
         begun = time.monotonic()
         assert contents(s3.fetch("k", "weights").folder) == contents(folder)
         assert time.monotonic() - begun > http.READ_TIMEOUT
 
     def test_a_store_that_reads_slowly_is_waited_for(self, settings, credentials, quick, monkeypatch):
         monkeypatch.setattr(http, "CONNECT_TIMEOUT", 1.0)
-        monkeypatch.setattr(http, "READ_TIMEOUT", 5.0)
 
         def serve():
             connection, _ = listener.accept()
@@ -243,15 +233,30 @@ class TestConnections:
             assert "is full" in refusal(store, lambda: store.write_text("k", "x" * 16_500_000))
             assert time.monotonic() - begun > http.CONNECT_TIMEOUT
 
-    def test_a_store_that_accepts_and_is_silent(self, settings, credentials, quick):
+    def test_a_store_that_accepts_and_is_silent(self, settings, credentials, quick, monkeypatch):
+        monkeypatch.setattr(http, "READ_TIMEOUT", 0.6)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
             store = open_store(settings.model_copy(update={"endpoint": endpoint}))
             begun = time.monotonic()
             assert f"{endpoint} does not answer in time" in refusal(store)
-            assert time.monotonic() - begun < http.RETRY_SECONDS + http.READ_TIMEOUT + 1
+            assert time.monotonic() - begun < 5
 
-    def test_a_connection_that_is_always_cut(self, s3, proxy, sealed):
+    def test_a_host_that_drops_every_packet(self, settings, credentials, quick, monkeypatch):
+        monkeypatch.setattr(http, "CONNECT_TIMEOUT", 0.3)
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
+            for _ in range(8):  # nobody accepts: once the queue is full, the system answers no more
+                full = waiting.enter_context(socket.socket())
+                full.setblocking(False)
+                full.connect_ex(listener.getsockname())
+            endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            store = open_store(settings.model_copy(update={"endpoint": endpoint}))
+            begun = time.monotonic()
+            assert f"{endpoint} cannot be reached (timed out). Check" in refusal(store)
+            assert time.monotonic() - begun < 5
+
+    def test_a_connection_that_is_always_cut(self, s3, proxy, sealed, monkeypatch):
+        monkeypatch.setattr(http, "RETRY_SECONDS", 0.4)
         s3.upload(sealed(**{"a.bin": 2**20}), "k")
         proxy.twists.append(cut(lambda request: request.name.endswith("a.bin"), 0))
         assert "breaks off again and again" in refusal(s3, lambda: s3.fetch("k", "weights"))
@@ -270,9 +275,10 @@ class TestConnections:
         host, port = proxy.listener.server_address
         proxy.listener.shutdown()
         proxy.listener.server_close()
+        s3._bucket._client._http.clear()  # what was open breaks
 
         def restart():
-            time.sleep(http.UNREACHED_SECONDS + 0.6)
+            time.sleep(http.UNREACHED_SECONDS + 0.4)
             proxy.listener = type(proxy.listener)((host, port), proxy.listener.RequestHandlerClass)
             proxy.listener.serve_forever(poll_interval=0.02)
 
@@ -336,17 +342,17 @@ class TestConditions:
 class TestSecrecy:
     def test_no_secret_is_shown_or_logged(self, s3, proxy, sealed, server, caplog, monkeypatch):
         caplog.set_level(logging.DEBUG)
-        monkeypatch.setattr(http, "RETRY_SECONDS", 0.1)
+        monkeypatch.setattr(http, "RETRY_SECONDS", 0.3)
         messages, folder = [repr(vars(s3))], sealed(**{"large.bin": 2 * PART, "small.bin": 10})
         s3.upload(folder, "k")
         s3.fetch("k", "weights")
         echo = lambda request: error(400, "Odd", f"{request.headers['Authorization']}")  # noqa: E731
         for fault in (echo, lambda _: error(503, "SlowDown"), lambda _: error(403, "SignatureDoesNotMatch")):
             proxy.faults[:] = [fault]
-            messages += [refusal(s3, call) for call in every_call(s3, folder)]
+            messages += [refusal(s3, call) for call in every_call(s3, folder)[::2]]
         text = "\n".join([*messages, caplog.text])
         signatures = {request.headers["Authorization"].partition("Signature=")[2] for request in proxy.requests}
-        assert len(signatures) > 15
+        assert len(signatures) > 10
         assert "/team" in text  # the log does tell what was asked
         for secret in (server.access_key, server.secret_key, *signatures):
             assert secret not in text

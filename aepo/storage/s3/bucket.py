@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import urllib3
 from minio import Minio
@@ -27,8 +28,14 @@ DIGEST = "x-amz-meta-sha256"
 _WRITER = "x-amz-meta-writer"
 _TYPE = "application/octet-stream"
 _SENDINGS = 3
-"""How often a body is sent that does not arrive as it was."""
-_DAMAGED = ("BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody")
+"""How often a body is sent that does not arrive, or not as it was."""
+_NOT_ARRIVED = (
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "IncompleteBody",
+    "RequestTimeout",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Bucket:
         try:
             response = self._client._execute("GET", self.name, key)
         except MinioException as error:
-            if _absent(error):
+            if is_absent(error):
                 return None
             raise
         kind = response.headers.get("Content-Type", "")
@@ -76,7 +83,7 @@ class Bucket:
         try:
             found = self._client.stat_object(self.name, key)
         except MinioException as error:
-            if _absent(error):
+            if is_absent(error):
                 return None
             raise
         return Stat(found.size or 0, (found.metadata or {}).get(DIGEST))
@@ -112,9 +119,9 @@ class Bucket:
                 if error.code == "NotImplemented":
                     self.write(key, body)
                     return True
-                if status_of(error) == 409 and patience.another():
+                if status_of(error) == HTTPStatus.CONFLICT and patience.another():
                     continue  # another writer is at work
-                if status_of(error) == 412 or _absent(error):
+                if status_of(error) == HTTPStatus.PRECONDITION_FAILED or is_absent(error):
                     return self._written_by(writer, key)
                 raise
 
@@ -144,7 +151,7 @@ class Bucket:
         try:
             self._client._abort_multipart_upload(self.name, key, upload)
         except MinioException as error:
-            if not _absent(error):
+            if not is_absent(error):
                 raise
 
     def unfinished(self, prefix: str) -> list[tuple[str, str]]:
@@ -166,7 +173,7 @@ class Bucket:
             try:
                 page = self._client._list_parts(self.name, key, upload, part_number_marker=marker)
             except MinioException as error:
-                if _absent(error):
+                if is_absent(error):
                     return {}
                 raise
             found |= {part.part_number: (part.size or 0, part.etag) for part in page.parts}
@@ -181,7 +188,7 @@ class Bucket:
                 # The client adds its own headers to the dictionary that it is given.
                 result = self._client._put_object(self.name, key, body, {"Content-Type": _TYPE, **headers}, query)
             except S3Error as error:
-                if error.code not in _DAMAGED:
+                if error.code not in _NOT_ARRIVED:
                     raise
                 continue
             if not result.etag:
@@ -198,14 +205,15 @@ class Bucket:
         try:
             metadata = self._client.stat_object(self.name, key).metadata or {}
         except MinioException as error:
-            if _absent(error):
+            if is_absent(error):
                 return False
             raise
         return bool(metadata.get(_WRITER) == writer)
 
 
-def _absent(error: MinioException) -> bool:
-    return status_of(error) == 404 and getattr(error, "code", None) != "NoSuchBucket"
+def is_absent(error: MinioException) -> bool:
+    """Whether the store says that an object or upload is not there; a web server's 404 does not."""
+    return isinstance(error, S3Error) and status_of(error) == HTTPStatus.NOT_FOUND and error.code != "NoSuchBucket"
 
 
 def _is_md5(etag: str, headers: Mapping[str, str]) -> bool:

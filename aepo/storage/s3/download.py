@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from http import HTTPStatus
 from pathlib import Path
 
 from minio.error import MinioException
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
 from aepo.artifacts import DamagedArtifact
 from aepo.storage.s3 import http
-from aepo.storage.s3.bucket import Bucket
+from aepo.storage.s3.bucket import Bucket, is_absent
 from aepo.storage.s3.errors import status_of
 
 BLOCK = 2**20
@@ -51,37 +54,37 @@ def _receive(bucket: Bucket, key: str, part: Path, stopped: threading.Event) -> 
         digest = hashlib.file_digest(file, "sha256")
         while not stopped.is_set():
             begun = file.tell()
+            response = _open(bucket, key, begun)
+            if response is None:
+                break
+            if response.status != HTTPStatus.PARTIAL_CONTENT and begun:  # the store sends all of it anyway
+                file.seek(0)
+                file.truncate()
+                digest = hashlib.sha256()
             try:
-                response = _open(bucket, key, begun)
-                if response is None:
-                    break
                 with response:
-                    if response.status != 206 and begun:  # the store sends all of it anyway
-                        file.truncate(0)
-                        digest = hashlib.sha256()
                     for block in response.stream(BLOCK, decode_content=False):
                         if stopped.is_set():
                             break
                         file.write(block)
                         digest.update(block)
                 break
-            except http.PASSING_ERRORS as error:
+            except HTTPError as error:
                 if file.tell() > begun:
                     patience = http.Patience(http.RETRY_SECONDS)
-                lost = http.READ_TIMEOUT if isinstance(error, http.ReadTimeoutError) else 0
-                if not patience.another(lost=lost):
+                if not patience.after(error):
                     raise
         return digest.hexdigest()
 
 
-def _open(bucket: Bucket, key: str, offset: int) -> http.urllib3.BaseHTTPResponse | None:
+def _open(bucket: Bucket, key: str, offset: int) -> BaseHTTPResponse | None:
     """The object's bytes from `offset` on; None where there are none."""
     try:
         return bucket.stream(key, offset)
     except MinioException as error:
-        if status_of(error) == 416:
+        if status_of(error) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return None
-        if status_of(error) == 404 and getattr(error, "code", "") != "NoSuchBucket":
+        if is_absent(error):
             raise DamagedArtifact(
                 f"s3://{bucket.name}/{key} is missing although its manifest lists it. Run its stage again."
             ) from None

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 from minio.error import MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError, SSLError
 
-from aepo.errors import UserError
+from aepo.errors import UserError, shorten
 from aepo.storage.s3.http import NOT_CONNECTED, StoreUnavailableError
 
 ALLOWED_SKEW = timedelta(minutes=15)
@@ -106,7 +106,7 @@ def _refused(error: S3Error, place: Place) -> str:
     if status_of(error) == HTTPStatus.INSUFFICIENT_STORAGE:
         return _MEANINGS["InsufficientStorage"].format(**vars(place))
     meaning = _MEANINGS.get(error.code or "")
-    said = _SECRETS.sub("***", error.message or "")
+    said = shorten(_SECRETS.sub("***", error.message or ""))
     if meaning is None:
         return f"{place.endpoint} refuses the request: {error.code or status_of(error)}, {said!r}."
     return meaning.format(**vars(place)) + (f" It said: {said!r}." if error.code in _REGIONS else "")
@@ -154,6 +154,8 @@ def _unreachable(error: Exception, place: Place) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The last cause in a few words, such as `Connection refused`."""
-    text = str(error.args[-1] if error.args else error)
-    return re.sub(r"^.*(?:: |\] )(?=\S)|[')]+$", "", text)[:120] or type(error).__name__
+    """The system's cause in a few words, such as `Connection refused`."""
+    inner = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error.__cause__
+    if isinstance(inner, TimeoutError):
+        return "timed out"
+    return shorten(getattr(inner, "strerror", None) or inner or error, 120)

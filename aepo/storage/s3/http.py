@@ -10,6 +10,7 @@ import io
 import os
 import random
 import re
+import ssl
 import time
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,7 @@ from urllib3.exceptions import (
     NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
+    SSLError,
 )
 
 CONNECT_TIMEOUT = 10.0
@@ -38,7 +40,6 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 8.0
 CONNECTIONS = 8
 
 NOT_CONNECTED = (ConnectTimeoutError, NewConnectionError)
-PASSING_ERRORS = (*NOT_CONNECTED, ReadTimeoutError, ProtocolError)
 _PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 
 
@@ -66,6 +67,13 @@ class Patience:
         self._seconds = seconds
         self._end: float | None = None
         self._wait = FIRST_WAIT
+
+    def after(self, error: HTTPError) -> bool:
+        """As `another`, after an attempt that broke off; False too for an error that would only come again."""
+        cut = isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLEOFError)
+        if not (cut or isinstance(error, (*NOT_CONNECTED, ReadTimeoutError, ProtocolError))):
+            return False
+        return self.another(lost=READ_TIMEOUT if isinstance(error, ReadTimeoutError) else 0)
 
     def another(self, *, lost: float = 0.0, asked: float = 0.0) -> bool:
         """Wait before the next attempt; False, at once, where the time is up.
@@ -113,10 +121,10 @@ class PatientPool(urllib3.PoolManager):
                     method, url, redirect=redirect, retries=False, body=_in_blocks(body), **request
                 )
                 refused = response.status in _PASSING_STATUS and response.data is not None
-            except PASSING_ERRORS as error:
+            except HTTPError as error:
                 unreached = isinstance(error, NOT_CONNECTED) and not self._answered
                 patience = patience or Patience(UNREACHED_SECONDS if unreached else RETRY_SECONDS)
-                if not patience.another(lost=READ_TIMEOUT if isinstance(error, ReadTimeoutError) else 0):
+                if not patience.after(error):
                     raise
                 continue
             self._answered = True

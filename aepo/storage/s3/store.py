@@ -104,7 +104,7 @@ class S3Store:
             return self._bucket.write_if(self._address.object(key), new.encode(), condition)
 
     def delete(self, key: str) -> None:
-        """See `Store`; unfinished uploads are aborted too."""
+        """See `Store`; unfinished uploads, and what was fetched of it, go too."""
         place = self._address.object(key)
         with explained(self._place, self.uri(key)):
             below = list(self._bucket.keys(f"{place}/"))
@@ -114,6 +114,7 @@ class S3Store:
             for name, upload in self._bucket.unfinished(place):
                 if name == place or name.startswith(f"{place}/"):
                     self._bucket.abort(name, upload)
+        shutil.rmtree(self._cache / place, ignore_errors=True)
 
     def _read(self, key: str) -> Content | None:
         with explained(self._place, self.uri(key)):
