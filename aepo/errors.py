@@ -81,7 +81,7 @@ def explain(error: BaseException) -> UserError | None:
             "take a smaller model, or use a larger machine."
         )
     number = error.errno if isinstance(error, OSError) else None
-    path = error.filename if isinstance(error, OSError) else None
+    path = (error.filename2 or error.filename) if isinstance(error, OSError) else None
     if number is None and (found := _OS_ERROR.search(str(error))):
         number = int(next(group for group in found.groups() if group))
     if number not in _MEANINGS:

@@ -10,23 +10,30 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from aepo.config import Config
 from aepo.errors import UserError
+from aepo.stages.deadline import at_most
 from aepo.stages.finish import finish
 from aepo.telemetry.events import read_events
 
-GRACE = 8.0
+GRACE = 6.0
 """Seconds that the runner and its stages get to save what is done and end, before they are killed."""
+
+FULL = 2**16
+"""Bytes: a disk with less room is full."""
 
 # Not `-m`: stages that are forked would import a main module again, and with it all of kfp.
 _ORCHESTRATOR = "from pipelines.orchestrator import main; main()"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_RAISED = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception): .*)$", re.MULTILINE)
 _SILENT_FAILURE = re.compile(r"Inner task failed: '([^']+)'")
 
 
@@ -42,7 +49,7 @@ def run_local(config: Config, folder: Path, lock: int | None = None) -> None:
         UserError: a stage failed; the message is the stage's own.
         KeyboardInterrupt: the run was interrupted; all its processes have ended.
     """
-    log = folder / "pipeline.log"
+    log, began = folder / "pipeline.log", time.time()
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603  our own module, our own interpreter
             [sys.executable, "-c", _ORCHESTRATOR, str(folder / "pipeline")],
@@ -59,11 +66,15 @@ def run_local(config: Config, folder: Path, lock: int | None = None) -> None:
             process.wait()
         except BaseException:
             _end(process)
-            finish(config, status="CANCELLED", error="interrupted")
+            at_most(lambda: finish(config, status="CANCELLED", error="interrupted"))
             raise
     if process.returncode:
         _end(process)  # the runner may have died before its stages
-        raise UserError(f"{_reason(folder, log)}\nThe whole log is {log}.")
+        reason = _reason(folder, log, began)
+        if not _events(folder, began, "stage_finished", "finish"):
+            with contextlib.suppress(UserError):  # the reason matters more
+                finish(config, status="FAILED", error=reason)
+        raise UserError(f"{reason}\nThe whole log is {log}.")
 
 
 def _hand_over(config: Config, process: subprocess.Popen[str]) -> None:
@@ -95,13 +106,27 @@ def _group_lives(process: subprocess.Popen[str]) -> bool:
     return True
 
 
-def _reason(folder: Path, log: Path) -> str:
-    """What the failed stage said, or else the last thing the runner said."""
-    failures = [event for event in read_events(folder / "events.jsonl") if event["event"] == "stage_failed"]
-    if failures:
-        return "\n".join(f"stage {failure['stage']} failed: {failure['error']}" for failure in failures)
-    text = _COLOURS.sub("", log.read_text(encoding="utf-8"))
-    if killed := _SILENT_FAILURE.search(text):
-        return f"stage {killed[1]} ended without a word: it was most likely killed, for example for lack of memory."
+def _reason(folder: Path, log: Path, began: float) -> str:
+    """What the failed stages said since `began`, or else the last thing the runner said."""
+    failures = _events(folder, began, "stage_failed")
+    told = [failure for failure in failures if failure["stage"] != "finish"] or failures
+    if told:
+        return "\n".join(dict.fromkeys(f"stage {failure['stage']} failed: {failure['error']}" for failure in told))
+    if shutil.disk_usage(folder).free < FULL:
+        return f"{folder}: the disk is full: free some space, or set storage.root (and TMPDIR) to another disk."
+    text = _COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace"))
+    if silent := _SILENT_FAILURE.search(text):
+        if raised := _RAISED.findall(text[: silent.start()]):
+            return f"stage {silent[1]} failed: {raised[-1]}"
+        return f"stage {silent[1]} ended without a word: it was most likely killed, for example for lack of memory."
     lines = [line.strip() for line in text.splitlines()]
     return next((line for line in reversed(lines) if line), "the local runner ended without a word.")
+
+
+def _events(folder: Path, began: float, kind: str, stage: str | None = None) -> list[dict[str, Any]]:
+    """The events of a kind, and of a stage, since `began`."""
+    return [
+        event
+        for event in read_events(folder / "events.jsonl")
+        if event["event"] == kind and event["time"] >= began and stage in (None, event.get("stage"))
+    ]

@@ -9,14 +9,17 @@ forking is not that safe, and stages start the runner's way.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
 PRELOADED = [
     "pipelines.warm",
     "components.runtime",
@@ -62,6 +65,7 @@ def _fork(source: str, arguments: list[str], environment: dict[str, str]) -> int
 
 def _execute(source: str, arguments: list[str], environment: dict[str, str]) -> None:
     """What the command would have done: run kfp's executor on the component's source."""
+    _end_with_parent()
     from kfp.dsl.executor_main import executor_main
 
     os.environ.update(environment)
@@ -70,3 +74,8 @@ def _execute(source: str, arguments: list[str], environment: dict[str, str]) -> 
         program.write_text(source, encoding="utf-8")
         sys.argv = ["executor_main", "--component_module_path", str(program), *arguments]
         executor_main()
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the server ends, which ends with the runner: no stage goes on unseen."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -11,6 +11,8 @@ from aepo.errors import UserError
 from aepo.stages.policies import Policy, policy_from
 from aepo.storage import Store
 
+NOBODY = "null"
+
 
 @dataclass(frozen=True)
 class Pointer:
@@ -47,6 +49,27 @@ def champion(config: Config, store: Store) -> Pointer:
     """The champion of the configured environment."""
     key = champion_key(config)
     return Pointer(key, store.read_text(key))
+
+
+def opponent(config: Config, store: Store, candidate: str) -> Pointer:
+    """The champion that a candidate is compared with: today's at the first look, the same one whenever a run goes on.
+
+    Without that, a run that is killed after its promotion would compare the new champion with itself.
+    """
+    key = _opponent_key(config, candidate)
+    if store.read_text(key) is None:
+        store.replace_text(key, None, champion(config, store).text or NOBODY)
+    text = store.read_text(key)
+    return Pointer(champion_key(config), None if text == NOBODY else text)
+
+
+def forget_opponent(config: Config, store: Store, candidate: str) -> None:
+    """Let the next attempt compare the candidate with the champion of that day."""
+    store.delete(_opponent_key(config, candidate))
+
+
+def _opponent_key(config: Config, candidate: str) -> str:
+    return f"{config.run}/opponents/{candidate[:16]}.json"
 
 
 def champion_key(config: Config) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aepo.artifacts import read_artifact, write_manifest
+from aepo.artifacts import read_artifact, read_manifest, write_manifest
 from aepo.config import Config
 from aepo.environments.base import Prompt
 from aepo.errors import UserError, brief, reason
-from aepo.stages.champions import Pointer, champion
+from aepo.stages.champions import Pointer, opponent
 from aepo.stages.names import SCORES
 from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
@@ -39,12 +39,12 @@ SCORE_SCHEMA = pa.schema(
 )
 
 
-def champion_digest(config: Config) -> str | None:
+def opponent_digest(config: Config, *, candidate: Path, **_: object) -> str | None:
     """Digest of the champion to compare with."""
-    return champion(config, store_of(config)).sha256
+    return opponent(config, store_of(config), _candidate(candidate)).sha256
 
 
-@stage(detail=lambda _, benchmark, **__: benchmark, depends=champion_digest)
+@stage(detail=lambda _, benchmark, **__: benchmark, depends=opponent_digest)
 def evaluate(
     work: Work, *, prompts: Path, candidate: Path, baseline: Path, benchmark: str, output: Path
 ) -> StageResult:
@@ -65,7 +65,7 @@ def evaluate(
         raise UserError(f"benchmark {brief(benchmark)} is unknown: choose heldout or train.")
     settings = work.config.evaluation
     questions = read_prompts(prompts, benchmark)[: settings.questions]  # type: ignore[arg-type]
-    current = champion(work.config, work.store)
+    current = opponent(work.config, work.store, _candidate(candidate))
     policies = _policies(work, candidate, baseline, current)
     trees = _explore(work, questions, policies, f"evaluate {benchmark}")
     rows = [row for role, mine in trees.items() for tree in mine for row in _rows(role, tree)]
@@ -96,6 +96,10 @@ def read_scores(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"the scores {folder} cannot be read ({reason(error)}). Run evaluate again.") from error
     return artifact.entry("benchmark", str), rows
+
+
+def _candidate(folder: Path) -> str:
+    return read_manifest(folder).entry("sha256", str)
 
 
 def _policies(work: Work, candidate: Path, baseline: Path, current: Pointer) -> dict[str, Policy]:

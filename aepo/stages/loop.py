@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aepo.config import Config
+from aepo.stages.deadline import at_most
 from aepo.stages.evaluate import evaluate
 from aepo.stages.finish import finish
 from aepo.stages.pre_monitor import pre_monitor
@@ -19,15 +20,15 @@ from aepo.stages.warm_start import warm_start
 
 def run_in_process(config: Config, folder: Path) -> None:
     """Run every stage; artifacts lie below `folder`, the report in the run's folder."""
-    status, error = "CANCELLED", "interrupted"
     try:
         _run(config, folder)
-        status, error = "SUCCEEDED", ""
     except Exception as failure:
-        status, error = "FAILED", str(failure)
+        finish(config, status="FAILED", error=str(failure))
         raise
-    finally:
-        finish(config, status=status, error=error)
+    except BaseException:
+        at_most(lambda: finish(config, status="CANCELLED", error="interrupted"))
+        raise
+    finish(config, status="SUCCEEDED", error="")
 
 
 def _run(config: Config, folder: Path) -> None:

@@ -13,7 +13,7 @@ from aepo.stages.work import Work, stage
 from aepo.stages.workplace import make_environment, write_prompts
 
 
-def source_digest(config: Config) -> str | None:
+def source_digest(config: Config, **_: object) -> str | None:
     """sha256 of the user's file of questions, if there is one."""
     source = config.environment.source
     path = user_path(source) if source else None

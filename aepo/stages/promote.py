@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aepo.artifacts import read_artifact, write_manifest
 from aepo.errors import UserError
-from aepo.stages.champions import champion, promote_to_champion
+from aepo.stages.champions import champion, forget_opponent, promote_to_champion
 from aepo.stages.policies import open_policy
 from aepo.stages.result import StageResult
 from aepo.stages.work import Work, stage
@@ -22,8 +22,12 @@ def promote(work: Work, *, candidate: Path, scores: Sequence[Path], output: Path
     """
     policy, current = open_policy(candidate, work.store), champion(work.config, work.store)
     if current.sha256 != policy.sha256:
-        for path in scores:
-            _check_scores(path, policy.sha256, current.sha256)
+        try:
+            for path in scores:
+                _check_scores(path, policy.sha256, current.sha256)
+        except UserError:
+            forget_opponent(work.config, work.store, policy.sha256)
+            raise
         promote_to_champion(work.config, work.store, policy, current)
     output.mkdir(parents=True, exist_ok=True)
     write_manifest(output, "promotion", {"pointer": work.store.uri(current.key), "policy": policy.sha256})

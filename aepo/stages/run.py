@@ -21,7 +21,9 @@ from aepo.telemetry.events import read_events
 from aepo.telemetry.run_state import RunState
 
 CONFIG, EVENTS, LOCK = "config.yaml", "events.jsonl", ".lock"
-OUTCOME = ("summary.json", "report.html", "status.json")
+STATUS = "status.json"
+SUCCESS = ("SUCCEEDED", "SUCCESS")
+OUTCOME = ("summary.json", "report.html", STATUS)
 """What a run leaves in the store for people."""
 
 Beginning = Literal["new", "continued", "anew", "finished"]
@@ -66,11 +68,10 @@ def begin(config: Config) -> tuple[Beginning, str]:
         UserError: the folder holds something else than a run.
     """
     folder = run_folder(config)
-    before = _read(folder / CONFIG)
-    if before is None:  # a run in an object store may have been begun on another machine
-        before = store_of(config).read_text(f"{config.run}/{CONFIG}")
+    # The store's word counts: a run in an object store may have been begun, or begun anew, on another machine.
+    before = store_of(config).read_text(f"{config.run}/{CONFIG}") or _read(folder / CONFIG)
     if before is None:
-        if found := sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK):
+        if found := sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "before-"))):
             raise UserError(f"{folder} is no run's folder (it holds {found[0]}): choose another --name.")
         _write_config(config, folder)
         return "new", ""
@@ -81,7 +82,8 @@ def begin(config: Config) -> tuple[Beginning, str]:
         _write_config(config, folder)
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return "anew", f"{shown}; the report and the log of the old one are in {kept}"
-    if succeeded(folder) and "report" in _parsed(store_of(config).read_text(f"{config.run}/{OUTCOME[0]}")):
+    status = _parsed(store_of(config).read_text(f"{config.run}/{STATUS}")).get("status", "")
+    if str(status).upper() in SUCCESS and "report" in _parsed(store_of(config).read_text(f"{config.run}/{OUTCOME[0]}")):
         return "finished", ""
     return "continued", _standing(folder)
 
@@ -89,7 +91,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
 def succeeded(folder: Path) -> bool:
     """Whether the last thing that the run's exit handler recorded is success."""
     ends = [event for event in read_events(folder / EVENTS) if event["event"] == "stage_finished"]
-    return bool(ends) and ends[-1]["stage"] == "finish" and ends[-1]["detail"].upper() in ("SUCCEEDED", "SUCCESS")
+    return bool(ends) and ends[-1]["stage"] == "finish" and ends[-1]["detail"].upper() in SUCCESS
 
 
 def outcome(config: Config) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _differences(before: Mapping[str, Any], config: Config) -> list[str]:
     return [
         f"{key}: {old.get(key)} → {new.get(key)}"
         for key in sorted(old.keys() | new.keys())
-        if key != "run" and old.get(key, ...) != new.get(key, ...)
+        if key != "run" and not key.startswith("storage.") and old.get(key, ...) != new.get(key, ...)
     ]
 
 

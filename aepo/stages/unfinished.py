@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from aepo.artifacts import Artifact, DamagedArtifact, write_manifest
+from aepo.stages.deadline import at_most
 from aepo.storage import Store
 from aepo.telemetry.events import Counter
 from aepo.trajectories.parquet import read_trees, write_trees
@@ -58,6 +60,8 @@ class Checkpoints:
         if name is None:
             return None
         try:
+            if not re.fullmatch("[0-9]{8}", name):
+                raise DamagedArtifact(f"{self._pointer} names no checkpoint")
             return self._store.fetch(f"{self._key}/{name}", "checkpoint")
         except DamagedArtifact:
             self._store.delete(self._key)
@@ -108,7 +112,9 @@ class TreeJournal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:  # else the result itself is about to be written
+        if isinstance(error, KeyboardInterrupt):
+            at_most(self._flush)
+        elif error is not None:  # else the result itself is about to be written
             self._flush()
 
     def _flush(self) -> None:

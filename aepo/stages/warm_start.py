@@ -24,7 +24,7 @@ CHECK_QUESTIONS = 200
 """Training questions on which the accuracy of the early stop is measured, one sample each."""
 
 
-def model_files(config: Config) -> dict[str, tuple[int, int]] | None:
+def model_files(config: Config, **_: object) -> dict[str, tuple[int, int]] | None:
     """Size and time of change of every file of the user's model, if there is one."""
     folder = user_path(config.model.path) if config.model.path else None
     if folder is None or not folder.is_dir():

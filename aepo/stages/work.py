@@ -21,7 +21,8 @@ from typing import Any, Concatenate, ParamSpec
 from aepo import __version__
 from aepo.artifacts import MANIFEST, file_sha256, read_manifest
 from aepo.config import Config
-from aepo.errors import UserError, explain
+from aepo.errors import explain
+from aepo.stages.deadline import at_most
 from aepo.stages.kept import Kept
 from aepo.stages.result import StageResult
 from aepo.stages.workplace import event_log, run_folder, store_of
@@ -30,6 +31,8 @@ from aepo.storage.addresses import is_local
 from aepo.telemetry.events import StageLog, read_events
 
 P = ParamSpec("P")
+PUBLISHING = 3.0
+"""Seconds that the copy of a stage's events to a distant store may take: the stage itself matters more."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ class Work:
 def stage(
     *,
     detail: Callable[..., str] = lambda _, **__: "",
-    depends: Callable[[Config], Any] | None = None,
+    depends: Callable[..., Any] | None = None,
     keep: bool = True,
 ) -> Callable[[Callable[Concatenate[Work, P], StageResult]], Callable[Concatenate[Config, P], StageResult]]:
     """Make a stage of a function.
 
     Args:
         detail: says which one of several it is, from the stage's own arguments.
-        depends: what else the result depends on, as JSON: digests of files that the configuration names.
+        depends: what else the result depends on, as JSON, from the stage's own arguments: digests of files that the
+            configuration names.
         keep: whether the result, the folder `output`, is kept and given to a restart; else the stage always runs.
 
     Raises (the stage):
@@ -99,14 +103,14 @@ def stage(
                     raise explained from error
                 raise
             finally:
-                _publish(config, name, began)
+                at_most(lambda: _publish(config, name, began), PUBLISHING)
 
         return run
 
     return decorate
 
 
-def _digest(config: Config, name: str, arguments: Mapping[str, Any], depends: Callable[[Config], Any] | None) -> str:
+def _digest(config: Config, name: str, arguments: Mapping[str, Any], depends: Callable[..., Any] | None) -> str:
     """The name of a stage's work."""
     content = {
         "version": __version__,
@@ -114,7 +118,7 @@ def _digest(config: Config, name: str, arguments: Mapping[str, Any], depends: Ca
         # Where a run is kept does not change what it computes.
         "config": config.model_dump(mode="json", exclude={"run", "storage"}),
         "arguments": {key: _identity(value) for key, value in arguments.items() if key != "output"},
-        "depends": depends(config) if depends else None,
+        "depends": depends(config, **arguments) if depends else None,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -146,8 +150,7 @@ def _publish(config: Config, name: str, began: float) -> None:
     """Copy the stage's events to a store that is not on this machine, whose logs may be lost with it."""
     if is_local(config.storage.root):
         return
-    with suppress(OSError, UserError):  # the outcome of the stage matters more
-        events = read_events(run_folder(config) / "events.jsonl")
-        mine = [event for event in events if event["time"] >= began and event.get("stage") == name]
-        text = "".join(json.dumps(event) + "\n" for event in mine)
-        store_of(config).write_text(f"{config.run}/events/{name}-{began:.3f}.jsonl", text)
+    events = read_events(run_folder(config) / "events.jsonl")
+    mine = [event for event in events if event["time"] >= began and event.get("stage") == name]
+    text = "".join(json.dumps(event) + "\n" for event in mine)
+    store_of(config).write_text(f"{config.run}/events/{name}-{began:.3f}.jsonl", text)

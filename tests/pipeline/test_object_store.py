@@ -49,7 +49,7 @@ def test_a_run_through_the_pipeline_that_another_machine_finds_finished(aepo, se
     names = objects(server, "team/")
     kinds = {name.split("/")[2] for name in names if name.startswith("team/one/")}
     assert kinds == {
-        "config.yaml", "events", "policies", "report.html", "stages", "status.json", "summary.json", "trainer",
+        "config.yaml", "events", "opponents", "policies", "report.html", "stages", "status.json", "summary.json", "trainer",
     }  # fmt: skip
     assert not list((tmp_path / "runs" / "one").rglob("model.safetensors"))
     assert summary["report"] == "s3://bucket/team/one/report.html"
@@ -62,9 +62,15 @@ def test_a_run_through_the_pipeline_that_another_machine_finds_finished(aepo, se
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
+    shown = aepo("train", *settings, "--name", "one")
+    assert (shown.exit_code, "is finished" in shown.output) == (0, True)
+    Minio(f"127.0.0.1:{server.port}", server.access_key, server.secret_key, secure=False).remove_object(
+        "bucket", "team/one/status.json"
+    )
     moved = aepo("train", *settings, "--name", "one")
     assert moved.exit_code == 0, moved.output
     assert "going on with runs/one: from what its store holds" in moved.output
+    assert "evaluate (heldout)  was finished before" in moved.output
     assert "train (steps 1-5)  was finished before" in moved.output
 
 

@@ -64,7 +64,7 @@ def test_a_random_model_on_real_questions_reports_an_honest_zero(tmp_path, quest
             f"environment.source={questions}",
             f"model.path={model}",
             "warm_start.steps=0",
-            "rollout.context=400",
+            "rollout.context=448",
             "rollout.turn_tokens=24",
             "rollout.slots=16",
             "rollout.prefill_tokens=64",
