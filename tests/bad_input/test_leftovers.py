@@ -34,7 +34,7 @@ def test_a_finished_run_whose_summary_was_lost_writes_it_again(garbage, place, a
     again = aepo(*TRAIN)
     assert (again.exit_code, again.stderr) == (0, "")
     assert summary.read_bytes() == before
-    assert kinds(summary.parent).count("stage_restored") == 5
+    assert kinds(summary.parent).count("stage_restored") == 6
 
 
 def test_a_run_whose_own_configuration_was_lost_starts_anew(place, aepo):

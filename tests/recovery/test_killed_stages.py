@@ -88,6 +88,16 @@ def test_what_was_finished_is_answered_at_once_and_the_work_on_the_way_is_remove
     assert not list((run_folder(stages.config("twice")) / "unfinished").glob("*"))
 
 
+@pytest.mark.parametrize("content", ["", "zzz", "../.."])
+def test_a_damaged_pointer_to_a_checkpoint_costs_only_time(stages, content):
+    trial = f"pointer-{len(content)}"
+    assert stages.run("warm_start", trial, progress=20, signal=signal.SIGKILL)["code"] == -signal.SIGKILL
+    (pointer,) = run_folder(stages.config(trial)).glob("unfinished/*/newest")
+    pointer.write_text(content)
+    assert stages.run("warm_start", trial)["code"] == 0
+    assert stages.result("warm_start", trial) == stages.expected["warm_start"]
+
+
 def test_a_damaged_result_is_made_again(stages):
     trial, config = "damaged", stages.config("damaged")
     stages.forget_champion()

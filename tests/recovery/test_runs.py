@@ -89,6 +89,25 @@ class TestGoingOn:
         assert train().exit_code == 0
         assert stages_of(only(root), "stage_finished").count("evaluate") == 1
 
+    def test_a_run_that_ends_after_its_promotion_is_still_compared_with_the_champion_before_it(
+        self, train, root, monkeypatch
+    ):
+        assert train("--name", "first", "--set", "gate.margin=1.0").exit_code == 0
+        second = ("--name", "second", "--set", "gate.margin=1.0", "--set", "seed=1")
+        with failing(monkeypatch, "finish", KeyboardInterrupt()):
+            assert train(*second).exit_code == 130
+        summary = json.loads((root / "second" / "summary.json").read_text())
+        assert any("champion" in reason for reason in summary["reasons"])
+        assert train(*second).exit_code == 0
+        assert json.loads((root / "second" / "summary.json").read_text()) == summary
+        assert stages_of(root / "second", "stage_finished").count("evaluate") == 1
+
+    def test_a_kill_while_the_folder_was_made_leaves_a_name_that_can_be_used(self, train, root):
+        (root / "early").mkdir(parents=True)
+        (root / "early" / ".config.yaml.0123abcd.part").write_text("run: ea")
+        (root / "early" / "before-1").mkdir()
+        assert train("--name", "early").exit_code == 0
+
     def test_a_finished_run_is_not_run_again(self, train, root):
         assert train("--name", "once").exit_code == 0
         before = (root / "once" / "events.jsonl").read_bytes()
