@@ -58,7 +58,9 @@ def opponent(config: Config, store: Store, candidate: str) -> Pointer:
     """
     key = _opponent_key(config, candidate)
     if store.read_text(key) is None:
-        store.replace_text(key, None, champion(config, store).text or NOBODY)
+        now = champion(config, store)
+        now.open(store)  # a pointer that leads nowhere is refused, not kept
+        store.replace_text(key, None, now.text or NOBODY)
     text = store.read_text(key)
     return Pointer(champion_key(config), None if text == NOBODY else text)
 
