@@ -17,6 +17,7 @@ from aepo.errors import UserError
 from aepo.plain_yaml import parse_yaml
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage import local_root
+from aepo.storage.local import appearing
 from aepo.telemetry.events import read_events
 from aepo.telemetry.run_state import RunState
 
@@ -131,9 +132,8 @@ def _write_config(config: Config, folder: Path) -> None:
     text = to_yaml(config)
     store_of(config).write_text(f"{config.run}/{CONFIG}", text)
     if _read(folder / CONFIG) != text:
-        part = folder / f".{CONFIG}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / CONFIG)
+        with appearing(folder / CONFIG) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def _read(path: Path) -> str | None:
