@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,14 +191,13 @@ def show(source: str | None, settings: tuple[str, ...]) -> None:
 
 def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> None:
     """Resolve, claim the run's folder, run under the display from where the run stands, and say how it went."""
-    from aepo.stages.run import EVENTS, begin, claimed, outcome
-    from aepo.stages.workplace import run_folder, store_of
+    from aepo.stages.run import begin, claimed, outcome
+    from aepo.stages.workplace import run_folder
     from aepo.telemetry.display import print_summary, print_time_split, watching
-    from aepo.telemetry.events import read_events
+    from aepo.telemetry.events import EVENTS, read_events
     from aepo.telemetry.run_state import time_split
 
     config = _resolve_run(source, settings, name, new)
-    store_of(config)  # an address or credentials that are no use are refused before anything is written
     folder = run_folder(config)
     with claimed(folder) as lock:
         beginning, why = begin(config)
@@ -225,8 +224,10 @@ def _resolve_run(source: str | None, settings: tuple[str, ...], name: str | None
     """The configuration, with the run's name in it: `--name`, or the config's own, or the one to go on with."""
     from aepo.config import Config, load_config
     from aepo.stages.run import unfinished_run
+    from aepo.stages.workplace import store_of
 
     config = load_config(source, settings)
+    store_of(config)  # an address or credentials that are no use are refused before anything is written
     if name is None and config.run != Config.model_fields["run"].default:
         return config
     if name is None and not new:
@@ -235,13 +236,22 @@ def _resolve_run(source: str | None, settings: tuple[str, ...], name: str | None
 
 
 def _new_name(config: Config, source: str | None) -> str:
-    """A run's name made of its source and the time, that no run has yet."""
+    """A run's name, of its source and the time, that no run has yet. Its folder is made, so that no other takes it."""
     from aepo.storage import local_root
 
+    root = local_root(config.storage)
+    root.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", Path(source or "quickstart").stem).strip("-") or "run"
     name = f"{stem[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     numbered = (f"{name}-{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([name], numbered) if not (local_root(config.storage) / each).exists())
+    return next(each for each in itertools.chain([name], numbered) if _made(root / each))
+
+
+def _made(folder: Path) -> bool:
+    with suppress(FileExistsError):
+        folder.mkdir()
+        return True
+    return False
 
 
 def stages_of(config: Config) -> list[str]:

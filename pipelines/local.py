@@ -22,7 +22,7 @@ from aepo.config import Config
 from aepo.errors import UserError
 from aepo.stages.deadline import at_most
 from aepo.stages.finish import finish
-from aepo.telemetry.events import read_events
+from aepo.telemetry.events import EVENTS, read_events
 
 GRACE = 6.0
 """Seconds that the runner and its stages get to save what is done and end, before they are killed."""
@@ -43,7 +43,8 @@ def run_local(config: Config, folder: Path, lock: int | None = None) -> None:
     Args:
         config: the run's configuration.
         folder: the run's folder, where the stages write their events.
-        lock: file descriptor that the runner keeps open until it ends, whatever becomes of this process.
+        lock: file descriptor that the runner and its stages keep open until they end, whatever becomes of this
+            process.
 
     Raises:
         UserError: a stage failed; the message is the stage's own.
@@ -52,7 +53,7 @@ def run_local(config: Config, folder: Path, lock: int | None = None) -> None:
     log, began = folder / "pipeline.log", time.time()
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603  our own module, our own interpreter
-            [sys.executable, "-c", _ORCHESTRATOR, str(folder / "pipeline")],
+            [sys.executable, "-c", _ORCHESTRATOR, str(folder / "pipeline"), *([] if lock is None else [str(lock)])],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -127,6 +128,6 @@ def _events(folder: Path, began: float, kind: str, stage: str | None = None) -> 
     """The events of a kind, and of a stage, since `began`."""
     return [
         event
-        for event in read_events(folder / "events.jsonl")
+        for event in read_events(folder / EVENTS)
         if event["event"] == kind and event["time"] >= began and stage in (None, event.get("stage"))
     ]

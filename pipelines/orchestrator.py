@@ -17,7 +17,11 @@ from pipelines.warm import start_server, start_stages_warm
 
 
 def main() -> None:
-    """Run the training pipeline with its artifacts below the folder that the command line names."""
+    """Run the training pipeline.
+
+    The command line names the folder for its artifacts, and the descriptor of the run's lock, if there is one.
+    """
+    folder, *lock = sys.argv[1:]
     warm = sys.platform == "linux"
     if warm:
         start_server()
@@ -28,9 +32,9 @@ def main() -> None:
 
     use_this_python()
     if warm:
-        start_stages_warm()
+        start_stages_warm(int(lock[0]) if lock else None)
     warnings.filterwarnings("ignore", message=".*non-Python base image")
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[1])
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=folder)
     config = Config.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:

@@ -16,8 +16,9 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, reduction
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PRELOADED = [
@@ -40,8 +41,12 @@ def start_server() -> None:
     del os.environ["_KFP_RUNTIME"]
 
 
-def start_stages_warm() -> None:
-    """Make the local runner fork from the server, for commands of the form that it gives to components."""
+def start_stages_warm(lock: int | None = None) -> None:
+    """Make the local runner fork from the server, for commands of the form that it gives to components.
+
+    Args:
+        lock: descriptor that every stage keeps open until it ends, whatever becomes of its runner.
+    """
     from kfp.local import subprocess_task_handler as handler
 
     cold = handler.run_local_subprocess
@@ -49,21 +54,39 @@ def start_stages_warm() -> None:
     def run_local_subprocess(full_command: Sequence[str], env_vars: Mapping[str, str] | None = None) -> int:
         match full_command:
             case ["sh", "-ec", script, source, *arguments] if "kfp.dsl.executor_main" in script:
-                return _fork(source, arguments, dict(env_vars or {}))
+                return _fork(source, arguments, dict(env_vars or {}), _Descriptor(lock))
         return int(cold(full_command, env_vars))
 
     handler.run_local_subprocess = run_local_subprocess
 
 
-def _fork(source: str, arguments: list[str], environment: dict[str, str]) -> int:
+class _Descriptor:
+    """An open file that a forked process is to inherit; in that process, it stands for the inherited one."""
+
+    def __init__(self, number: int | None) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._number is None:
+            return _Descriptor, (None,)
+        return _inherited, (reduction.DupFd(self._number),)
+
+
+def _inherited(duplicate: Any) -> _Descriptor:
+    return _Descriptor(duplicate.detach())
+
+
+def _fork(source: str, arguments: list[str], environment: dict[str, str], lock: _Descriptor) -> int:
     sys.stdout.flush()
-    process = multiprocessing.get_context("forkserver").Process(target=_execute, args=(source, arguments, environment))
+    process = multiprocessing.get_context("forkserver").Process(
+        target=_execute, args=(source, arguments, environment, lock)
+    )
     process.start()
     process.join()
     return int(process.exitcode or 0)
 
 
-def _execute(source: str, arguments: list[str], environment: dict[str, str]) -> None:
+def _execute(source: str, arguments: list[str], environment: dict[str, str], _lock: _Descriptor) -> None:
     """What the command would have done: run kfp's executor on the component's source."""
     _end_with_parent()
     from kfp.dsl.executor_main import executor_main

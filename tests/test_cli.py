@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import yaml
@@ -19,6 +20,23 @@ from aepo.config import load_config, presets
 def aepo():
     """Runs a command line in this process."""
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_an_interrupt_while_it_starts_is_no_traceback():
+    program = """
+        import sys
+
+        class Interrupting:
+            def find_spec(self, name, *_):
+                if name == "click":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Interrupting())
+        from aepo.__main__ import main
+        main()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 class TestMistakes:

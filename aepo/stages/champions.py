@@ -85,8 +85,9 @@ def promote_to_champion(config: Config, store: Store, policy: Policy, before: Po
     Raises:
         UserError: the pointer no longer says what `before` does.
     """
-    weights = store.upload(policy.folder, f"champions/{config.environment.name}/{policy.folder.name}")
-    content = {"run": config.run, "policy": policy.metadata | {"uri": weights, "optimizer": None}}
+    key = f"champions/{config.environment.name}/{policy.folder.name}"
+    uri = store.upload(policy.folder, key)
+    content = {"run": config.run, "policy": policy.metadata | {"uri": uri, "key": key, "optimizer": None}}
     if not store.replace_text(before.key, before.text, json.dumps(content, indent=2) + "\n"):
         raise UserError(
             f"another run has changed {before.key} since this policy was compared with the champion: run it again."

@@ -8,6 +8,11 @@ import time
 from aepo.stages.result import StageResult
 from aepo.stages.work import Work, stage
 
+STATUS = "status.json"
+"""Its name in a run's folder."""
+SUCCESS = ("SUCCEEDED", "SUCCESS")
+"""What runners call a success."""
+
 
 @stage(detail=lambda _, status, **__: status, keep=False)
 def finish(work: Work, *, status: str, error: str) -> StageResult:
@@ -20,5 +25,5 @@ def finish(work: Work, *, status: str, error: str) -> StageResult:
     """
     run = work.config.run
     content = {"run": run, "status": status, "error": error, "time": time.time()}
-    work.store.write_text(f"{run}/status.json", json.dumps(content, indent=2) + "\n")
-    return StageResult({"succeeded": float(not error and status.upper() in ("SUCCEEDED", "SUCCESS"))}, status)
+    work.store.write_text(f"{run}/{STATUS}", json.dumps(content, indent=2) + "\n")
+    return StageResult({"succeeded": float(not error and status.upper() in SUCCESS)}, status)

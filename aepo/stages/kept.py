@@ -57,13 +57,12 @@ class Kept:
 
     def _weights_are_whole(self, artifact: Artifact) -> bool:
         """Whether all that a policy points to in the store can be read; damaged weights are removed."""
-        for entry in ("uri", "optimizer"):
-            if (uri := artifact.metadata.get(entry)) is not None:
-                key = self.store.key(uri)
+        for entry in ("key", "optimizer"):
+            if (key := artifact.metadata.get(entry)) is not None:
                 try:
-                    self.store.fetch(key, "weights")
+                    self.store.fetch(str(key), "weights")
                 except DamagedArtifact:
-                    self.store.delete(key)
+                    self.store.delete(str(key))
                     return False
         return True
 

@@ -1,7 +1,8 @@
 """Policies as artifacts: a manifest that says where the weights are and from which state to go on.
 
 The weights are safetensors in the store, under a key that is their digest. The artifact between stages is small:
-the manifest and the history of the run so far. The optimizer's state lies in the store too, in safetensors.
+the manifest and the history of the run so far. The optimizer's state lies in the store too, in safetensors. Keys are
+relative to the store's root, so that a store can be moved; the absolute `uri` is for programs other than this one.
 """
 
 from __future__ import annotations
@@ -94,18 +95,20 @@ def save_policy(
         tokenizer.save_pretrained(folder)
         digest = weights_digest(folder)
         weights = write_manifest(folder, "weights", {"sha256": digest})
-        uri = store.upload(folder, f"{run}/policies/{weights.sha256[:16]}")
-        optimizer_uri = None
+        key = f"{run}/policies/{weights.sha256[:16]}"
+        uri = store.upload(folder, key)
+        optimizer_key = None
         if optimizer is not None:
             trainer = Path(temporary) / "trainer"
             trainer.mkdir()
             save_optimizer(optimizer, model, trainer / OPTIMIZER)
             state_of_trainer = write_manifest(trainer, "weights", {"policy": digest})
-            optimizer_uri = store.upload(trainer, f"{run}/trainer/{state_of_trainer.sha256[:16]}")
+            optimizer_key = f"{run}/trainer/{state_of_trainer.sha256[:16]}"
+            store.upload(trainer, optimizer_key)
     output.mkdir(parents=True, exist_ok=True)
     (output / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in state.history))
-    addresses = {"uri": uri, "sha256": digest, "parent": parent, "optimizer": optimizer_uri}
-    write_manifest(output, "policy", addresses | state.to_json())
+    places = {"uri": uri, "key": key, "sha256": digest, "parent": parent, "optimizer": optimizer_key}
+    write_manifest(output, "policy", places | state.to_json())
     return digest
 
 
@@ -137,17 +140,23 @@ def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...],
     try:
         state = PolicyState.from_json(metadata, history)
         digest, parent = str(metadata["sha256"]), metadata["parent"]
-        uri, optimizer_uri = str(metadata["uri"]), metadata["optimizer"]
+        key, optimizer_key = str(metadata["key"]), metadata["optimizer"]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{where} describes no policy ({reason(error)}): it was changed, or another version wrote it. Run the "
             "stage that writes it again."
         ) from None
-    weights = store.fetch(store.key(uri), "weights")
-    optimizer = store.fetch(store.key(optimizer_uri), "weights").folder / OPTIMIZER if optimizer_uri else None
+    if not store.sealed(key):
+        raise DamagedArtifact(
+            f"{where}: there are no weights at {store.uri(key)} (they were written to {metadata.get('uri')}). Set "
+            "storage.root to the store they are in, or run the stage that writes them again."
+        )
+    weights = store.fetch(key, "weights")
+    optimizer = store.fetch(optimizer_key, "weights").folder / OPTIMIZER if optimizer_key else None
     if weights.metadata.get("sha256") != digest:
         raise UserError(
-            f"{where} and the weights at {uri} are of different policies. Run the stage that writes the policy again."
+            f"{where} and the weights at {store.uri(key)} are of different policies. Run the stage that writes the "
+            "policy again."
         )
     return Policy(weights.folder, digest, state, parent, optimizer, metadata)
 

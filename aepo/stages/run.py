@@ -15,16 +15,15 @@ from typing import IO, Any, Literal
 from aepo.config import Config, to_yaml
 from aepo.errors import UserError
 from aepo.plain_yaml import parse_yaml
+from aepo.stages.finish import STATUS, SUCCESS
 from aepo.stages.workplace import run_folder, store_of
-from aepo.storage import local_root
+from aepo.storage import Store, local_root
 from aepo.storage.local import appearing
-from aepo.telemetry.events import read_events
+from aepo.telemetry.events import EVENTS, read_events
 from aepo.telemetry.run_state import RunState
 
-CONFIG, EVENTS, LOCK = "config.yaml", "events.jsonl", ".lock"
-STATUS = "status.json"
-SUCCESS = ("SUCCEEDED", "SUCCESS")
-OUTCOME = ("summary.json", "report.html", STATUS)
+CONFIG, SUMMARY, LOCK = "config.yaml", "summary.json", ".lock"
+OUTCOME = (SUMMARY, "report.html", STATUS)
 """What a run leaves in the store for people."""
 
 Beginning = Literal["new", "continued", "anew", "finished"]
@@ -57,8 +56,9 @@ def unfinished_run(config: Config) -> str | None:
     """Name of the newest run with this configuration that has not succeeded and that nobody works on."""
     configs = local_root(config.storage).glob(f"*/{CONFIG}")
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        if not _differences(_parsed(_read(path)), config) and not succeeded(path.parent) and not _busy(path.parent):
-            return path.parent.name
+        run, same = path.parent.name, not _differences(_parsed(_read(path)), config)
+        if same and not _finished(store_of(config), run) and not _busy(path.parent):
+            return run
     return None
 
 
@@ -83,16 +83,9 @@ def begin(config: Config) -> tuple[Beginning, str]:
         _write_config(config, folder)
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return "anew", f"{shown}; the report and the log of the old one are in {kept}"
-    status = _parsed(store_of(config).read_text(f"{config.run}/{STATUS}")).get("status", "")
-    if str(status).upper() in SUCCESS and "report" in _parsed(store_of(config).read_text(f"{config.run}/{OUTCOME[0]}")):
+    if _finished(store_of(config), config.run):
         return "finished", ""
     return "continued", _standing(folder)
-
-
-def succeeded(folder: Path) -> bool:
-    """Whether the last thing that the run's exit handler recorded is success."""
-    ends = [event for event in read_events(folder / EVENTS) if event["event"] == "stage_finished"]
-    return bool(ends) and ends[-1]["stage"] == "finish" and ends[-1]["detail"].upper() in SUCCESS
 
 
 def outcome(config: Config) -> dict[str, Any]:
@@ -107,11 +100,17 @@ def outcome(config: Config) -> dict[str, Any]:
         if text is not None and _read(folder / name) != text:
             (folder / name).write_text(text, encoding="utf-8")
     try:
-        summary = dict(json.loads((folder / OUTCOME[0]).read_text(encoding="utf-8")))
+        summary = dict(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
         here = folder / "report.html"
         return summary if summary["report"] == str(here) else summary | {"report": f"{summary['report']}, and {here}"}
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise UserError(f"the run {folder} has left no summary ({error}): run it again, it goes on.") from None
+
+
+def _finished(store: Store, run: str) -> bool:
+    """Whether the run's exit handler recorded a success, and its summary is there to be shown."""
+    status, summary = (_parsed(store.read_text(f"{run}/{name}")) for name in (STATUS, SUMMARY))
+    return str(status.get("status")).upper() in SUCCESS and "report" in summary
 
 
 def _standing(folder: Path) -> str:

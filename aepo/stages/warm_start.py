@@ -10,6 +10,7 @@ from aepo.errors import UserError, brief
 from aepo.paths import user_path
 from aepo.rollout.codec import Codec
 from aepo.rollout.metrics import accuracy
+from aepo.stages.deadline import at_most
 from aepo.stages.policies import PolicyState, save_policy
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session, use_threads
@@ -92,13 +93,23 @@ def _teach(work: Work, teacher: WarmStart, measure: Measure) -> None:
     settings, checkpoints = work.config.warm_start, Checkpoints(work.store, work.unfinished)
     if (state := checkpoints.newest()) is not None:
         load_training(state.folder, teacher.model, teacher.optimizer)
-        teacher.step, teacher.metrics = state.metadata["step"], state.metadata["metrics"]
+        teacher.step, teacher.measured, teacher.metrics = (
+            state.metadata[name] for name in ("step", "measured", "metrics")
+        )
         work.log.resumed(teacher.step, settings.steps)
-    for step in teacher.steps(measure):
-        work.log.progress(step, settings.steps, teacher.metrics)
-        if step % settings.checkpoint_steps == 0 and step < settings.steps:
-            checkpoints.save(
-                step,
-                lambda folder: save_training(folder, teacher.model, teacher.optimizer),
-                {"metrics": teacher.metrics},
-            )
+
+    def save() -> None:
+        checkpoints.save(
+            teacher.step,
+            lambda folder: save_training(folder, teacher.model, teacher.optimizer),
+            {"measured": teacher.measured, "metrics": teacher.metrics},
+        )
+
+    try:
+        for step in teacher.steps(measure):
+            work.log.progress(step, settings.steps, teacher.metrics)
+            if step % settings.checkpoint_steps == 0 and step < settings.steps:
+                save()
+    except KeyboardInterrupt:
+        at_most(save)
+        raise

@@ -28,7 +28,7 @@ from aepo.stages.result import StageResult
 from aepo.stages.workplace import event_log, run_folder, store_of
 from aepo.storage import Store
 from aepo.storage.addresses import is_local
-from aepo.telemetry.events import StageLog, read_events
+from aepo.telemetry.events import EVENTS, StageLog, read_events
 
 P = ParamSpec("P")
 PUBLISHING = 3.0
@@ -103,7 +103,8 @@ def stage(
                     raise explained from error
                 raise
             finally:
-                at_most(lambda: _publish(config, name, began), PUBLISHING)
+                if not is_local(config.storage.root):
+                    at_most(lambda: _publish(config, name, began), PUBLISHING)
 
         return run
 
@@ -147,10 +148,8 @@ def _record(config: Config, name: str, error: BaseException) -> None:
 
 
 def _publish(config: Config, name: str, began: float) -> None:
-    """Copy the stage's events to a store that is not on this machine, whose logs may be lost with it."""
-    if is_local(config.storage.root):
-        return
-    events = read_events(run_folder(config) / "events.jsonl")
+    """Copy the stage's events to a store that is not on this machine: its own log may be lost with it."""
+    events = read_events(run_folder(config) / EVENTS)
     mine = [event for event in events if event["time"] >= began and event.get("stage") == name]
     text = "".join(json.dumps(event) + "\n" for event in mine)
     store_of(config).write_text(f"{config.run}/events/{name}-{began:.3f}.jsonl", text)

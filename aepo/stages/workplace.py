@@ -14,7 +14,7 @@ from aepo.config import Config
 from aepo.environments.base import Environment, Prompt, Split
 from aepo.errors import UserError, reason
 from aepo.storage import Store, local_root, open_store
-from aepo.telemetry.events import EventLog
+from aepo.telemetry.events import EVENTS, EventLog
 
 PROMPT_SCHEMA = pa.schema(
     [
@@ -33,7 +33,7 @@ def run_folder(config: Config) -> Path:
 
 def event_log(config: Config) -> EventLog:
     """The run's event log."""
-    return EventLog(run_folder(config) / "events.jsonl")
+    return EventLog(run_folder(config) / EVENTS)
 
 
 def store_of(config: Config) -> Store:

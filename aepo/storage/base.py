@@ -21,14 +21,6 @@ class Store(Protocol):
         """The absolute address of an object or a folder of objects."""
         ...
 
-    def key(self, uri: str) -> str:
-        """The key of an address.
-
-        Raises:
-            UserError: the address is not below this store's root.
-        """
-        ...
-
     def upload(self, folder: Path, key: str) -> str:
         """Copy a sealed folder (`aepo.artifacts`) to `key`, its manifest last; returns its uri.
 

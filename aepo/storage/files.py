@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from aepo.artifacts import MANIFEST, Artifact, DamagedArtifact, Kind, read_artifact, read_manifest
-from aepo.errors import UserError
-from aepo.storage.addresses import checked, is_local, local_folder
+from aepo.storage.addresses import checked
 from aepo.storage.local import appearing, holds, locked, place
 
 LOCKS = ".locks"
@@ -22,14 +21,6 @@ class FileStore:
     def uri(self, key: str) -> str:
         """See `Store`."""
         return self._path(key).resolve().as_uri()
-
-    def key(self, uri: str) -> str:
-        """See `Store`."""
-        root = self.root.resolve()
-        path = local_folder(uri).resolve() if is_local(uri) else None
-        if path is None or path == root or not path.is_relative_to(root):
-            raise UserError(f"{uri} lies outside of storage.root ({root}): set storage.root to the store it is in.")
-        return PurePosixPath(path.relative_to(root)).as_posix()
 
     def upload(self, folder: Path, key: str) -> str:
         """See `Store`; uploads to one key take turns."""

@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+EVENTS = "events.jsonl"
+"""Its name in a run's folder."""
+
 
 class EventLog:
     """Appends events to a file."""

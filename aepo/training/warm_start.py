@@ -14,6 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from aepo.environments.base import Demonstrates, Environment
+from aepo.errors import postponed
 from aepo.rollout.codec import Codec
 from aepo.training.packing import Trajectory, pack
 from aepo.training.policy import occurrences
@@ -66,6 +67,7 @@ class WarmStart:
 
     Attributes:
         step: steps made.
+        measured: the step after which the accuracy was measured last.
         metrics: the last loss, nats per token, and the last measured accuracy.
     """
 
@@ -83,6 +85,7 @@ class WarmStart:
             model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.step = 0
+        self.measured = 0
         self.metrics: dict[str, float] = {}
         self._codec = codec
         self._environment = environment
@@ -96,16 +99,23 @@ class WarmStart:
             measure: accuracy of the policy, sampled; asked every `check_every` steps unless the target is 1.
         """
         settings = self._settings
-        while self.step < settings.steps and self.metrics.get("accuracy", -1.0) < settings.target:
+        while self._goes_on(measure):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.step, settings)
             first = self.step * settings.batch_size
             batch = [demonstrate(self._environment, self._codec, first + index) for index in range(settings.batch_size)]
-            self.metrics["loss"] = self._update(batch)
-            self.step += 1
-            if settings.target < 1 and self.step % settings.check_every == 0:
-                self.metrics["accuracy"] = measure()
+            with postponed():
+                self.metrics["loss"] = self._update(batch)
+                self.step += 1
             yield self.step
+
+    def _goes_on(self, measure: Measure) -> bool:
+        """Whether steps are left and the accuracy, measured now where that is due, is below the target."""
+        settings = self._settings
+        due = settings.target < 1 and self.step % settings.check_every == 0
+        if due and self.measured != self.step:
+            self.metrics["accuracy"], self.measured = measure(), self.step
+        return self.step < settings.steps and self.metrics.get("accuracy", -1.0) < settings.target
 
     def _update(self, batch: list[Trajectory]) -> float:
         self.model.train()

@@ -66,8 +66,7 @@ class Stages:
     def folder(self, artifact):
         """Where an artifact lies; of the champion, its pointer."""
         if artifact == "weights":
-            uri = read_manifest(self.root / "policy-0").metadata["uri"]
-            return self.root / "store" / store_of(self.config("base")).key(uri)
+            return self.root / "store" / read_manifest(self.root / "policy-0").metadata["key"]
         if artifact == "champion":
             pointer = self.root / "store/champions/lookup.json"
             pointer.parent.mkdir(exist_ok=True)

@@ -58,6 +58,33 @@ def test_a_component_is_executed_with_its_arguments_and_environment(python, tmp_
     assert not (tmp_path / "13.json").exists()
 
 
+def test_a_stage_holds_the_lock_of_its_run(python, tmp_path):
+    program = """
+        import os
+
+        def stage(number: int) -> str:
+            opened = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+            print("holds", sum(path.endswith("/.lock") for path in opened))
+            return "fine"
+    """
+    output = python(
+        f"""
+        import json
+        from kfp.local import subprocess_task_handler as handler
+        from pipelines.warm import start_stages_warm
+
+        with open("{tmp_path}/.lock", "w") as lock:
+            start_stages_warm(lock.fileno())
+            outputs = {{"outputFile": "{tmp_path}/out.json"}}
+            executor_input = {{"inputs": {{"parameterValues": {{"number": 1}}}}, "outputs": outputs}}
+            arguments = ["--executor_input", json.dumps(executor_input), "--function_to_execute", "stage"]
+            source = {textwrap.dedent(program)!r}
+            handler.run_local_subprocess(["sh", "-ec", "python3 -m kfp.dsl.executor_main", source, *arguments])
+        """
+    )
+    assert "holds 1" in output
+
+
 def test_other_commands_go_the_runners_own_way_in_this_environment(python):
     output = python(
         """

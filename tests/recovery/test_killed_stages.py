@@ -109,8 +109,10 @@ def test_a_damaged_result_is_made_again(stages):
     assert store_of(config).fetch(f"{trial}/policies/{weights.parent.name}", "weights").files
 
 
-@pytest.mark.parametrize(("stage", "progress"), [("warm_start", 20), ("rollout", 4), ("train", 3), ("evaluate", 12)])
-def test_asked_to_end_it_saves_what_is_done_and_goes_on_from_there(stages, stage, progress):
+@pytest.mark.parametrize(
+    ("stage", "progress", "saved"), [("warm_start", 20, 20), ("rollout", 4, 1), ("train", 3, 2), ("evaluate", 12, 1)]
+)
+def test_asked_to_end_it_saves_what_is_done_and_goes_on_from_there(stages, stage, progress, saved):
     trial = f"{stage}-asked"
     stages.forget_champion()
     first = stages.run(stage, trial, progress=progress, signal=signal.SIGTERM)
@@ -119,4 +121,5 @@ def test_asked_to_end_it_saves_what_is_done_and_goes_on_from_there(stages, stage
     assert stages.events(trial)[-1]["error"] == "interrupted"
     assert stages.run(stage, trial)["code"] == 0
     assert stages.result(stage, trial) == stages.expected[stage]
-    assert any(event["event"] == "stage_resumed" for event in stages.events(trial))
+    (resumed,) = (event for event in stages.events(trial) if event["event"] == "stage_resumed")
+    assert resumed["done"] >= saved

@@ -108,6 +108,16 @@ class TestGoingOn:
         (root / "early" / "before-1").mkdir()
         assert train("--name", "early").exit_code == 0
 
+    def test_a_run_whose_store_was_moved_goes_on(self, train, root, monkeypatch, tmp_path):
+        with failing(monkeypatch, "evaluate", KeyboardInterrupt()):
+            assert train("--name", "one").exit_code == 130
+        elsewhere = root.rename(tmp_path / "elsewhere")
+        assert train("--name", "one", into=elsewhere).exit_code == 0
+        assert stages_of(elsewhere / "one", "stage_finished").count("train") == 1
+        moved = elsewhere.rename(tmp_path / "champions-move-too")
+        again = train("--name", "two", "--set", "seed=1", into=moved)
+        assert again.exit_code == 0, again.output
+
     def test_a_finished_run_is_not_run_again(self, train, root):
         assert train("--name", "once").exit_code == 0
         before = (root / "once" / "events.jsonl").read_bytes()

@@ -149,7 +149,6 @@ class TestAddresses:
         store = open_store(StorageSettings(root=root))
         assert isinstance(store, FileStore)
         assert store.uri("a/b") == "file:///data/runs/a/b"
-        assert store.key("file:///data/runs/a/b") == store.key("/data/runs/a/b") == "a/b"
 
     def test_relative_and_home_folders_get_absolute_addresses(self, monkeypatch, tmp_path):
         monkeypatch.chdir(tmp_path)

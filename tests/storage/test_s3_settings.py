@@ -42,7 +42,6 @@ class TestAddress:
         address, store = read_address(settings), open_store(settings)
         assert (address.bucket, address.prefix) == (bucket, prefix)
         assert store.uri("k") == uri
-        assert store.key(uri) == "k"
 
     @pytest.mark.parametrize(
         ("root", "expected"),

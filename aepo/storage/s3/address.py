@@ -31,11 +31,6 @@ class S3Address:
     endpoint: str
     region: str
 
-    @property
-    def root(self) -> str:
-        """The root without a slash at its end."""
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
-
     def object(self, key: str) -> str:
         """The name, within the bucket, of the object at a key.
 

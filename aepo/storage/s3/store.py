@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 from aepo.artifacts import MANIFEST, Artifact, DamagedArtifact, Kind, parse_manifest, read_manifest
-from aepo.errors import UserError
 from aepo.storage.local import holds, locked
 from aepo.storage.s3.address import S3Address
 from aepo.storage.s3.bucket import Bucket, Content
@@ -38,15 +37,6 @@ class S3Store:
     def uri(self, key: str) -> str:
         """See `Store`."""
         return f"s3://{self._bucket.name}/{self._address.object(key)}"
-
-    def key(self, uri: str) -> str:
-        """See `Store`."""
-        root = self._address.root
-        if not uri.startswith(f"{root}/") or uri == f"{root}/":
-            raise UserError(f"{uri} lies outside of storage.root ({root}): set storage.root to the store it is in.")
-        key = uri.removeprefix(f"{root}/").rstrip("/")
-        self._address.object(key)
-        return key
 
     def upload(self, folder: Path, key: str) -> str:
         """See `Store`; the manifest is written under the condition that there is none, where the store knows it."""
