@@ -14,7 +14,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from aepo.algorithms.methods import METHODS, PARTS, Advantage, Exploration, Part, Regulariser, Surrogate
+from aepo.algorithms.conditions import idle
+from aepo.algorithms.methods import METHODS, PARTS
+from aepo.algorithms.parts import Advantage, Exploration, Part, Regulariser, Surrogate
 from aepo.environments.settings import EnvironmentSettings
 from aepo.errors import UserError, brief, explain, shorten
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
@@ -72,6 +74,32 @@ class Config(Part):
         """`run` is not `champions`: in the store, that is the champions' folder."""
         if self.run == "champions":
             raise ValueError("run is 'champions', the folder of the champions in the store: choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _no_setting_is_idle(self) -> Config:
+        """A setting of the method that has an effect only together with others is left as it is without them."""
+        row = METHODS.get(self.method)
+        for key, only in idle(self, PARTS):
+            part, _, name = key.partition(".")
+            value = getattr(getattr(self, part), name)
+            usual = [type(getattr(self, part)).model_fields[name].default]
+            if value not in usual + ([getattr(getattr(row, part), name)] if row else []):
+                raise ValueError(
+                    f"{key} = {brief(value)} has no effect: it counts only where {only.where}; leave it out, or "
+                    "change that"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _branches_have_room(self) -> Config:
+        """`exploration.initial` leaves trajectories for branches, where `exploration.branching` is true."""
+        rule = self.exploration
+        if rule.branching and rule.budget == "fixed" and rule.fixed_rollouts == rule.k > 1:
+            raise ValueError(
+                f"exploration.initial = {rule.initial:g} makes all {rule.k} trajectories global ones, so that none can "
+                "branch: lower it, or set exploration.branching to false"
+            )
         return self
 
     @model_validator(mode="after")

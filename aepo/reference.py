@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aepo.algorithms.methods import METHODS, PARTS, Part
+from aepo.algorithms.methods import METHODS, PARTS
+from aepo.algorithms.parts import Part
 from aepo.config import Config, load_config, presets, resolve
 from aepo.units import Unit
 

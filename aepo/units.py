@@ -20,6 +20,7 @@ class Unit:
 
 PLAIN = Unit("")
 
+Batches = Annotated[int, Unit("batches")]
 Calls = Annotated[int, Unit("calls")]
 Demonstrations = Annotated[int, Unit("demonstrations")]
 Features = Annotated[int, Unit("features")]

@@ -5,7 +5,7 @@ N trajectories, T tokens; mask 1 = policy token. Groups are the trajectories of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -41,7 +41,117 @@ def group_relative(rewards_N: Tensor, groups_N: Tensor, *, normalise_std: bool =
     return centred_N / (std_G[index_N] + eps)
 
 
-ESTIMATORS: dict[str, Callable[..., Tensor]] = {"group_relative": group_relative}
+def reinforce_plus_plus(rewards_N: Tensor, mask_NT: Tensor) -> Tensor:
+    """Returns, whitened over the policy tokens (arXiv 2501.03262, with γ = 1).
+
+    The only reward comes at the end, so every token's return is R; it is carried across tool results.
+
+    Args:
+        rewards_N: (N,).
+        mask_NT: (N, T), 1 on policy tokens.
+
+    Returns:
+        (N, T), 0 outside the mask.
+    """
+    return whitened(rewards_N[:, None].expand_as(mask_NT), mask_NT)
+
+
+def reinforce_plus_plus_baseline(rewards_N: Tensor, groups_N: Tensor, mask_NT: Tensor) -> Tensor:
+    """R − mean_group, whitened over the policy tokens (arXiv 2501.03262, the variant with a baseline).
+
+    Args:
+        rewards_N: (N,).
+        groups_N: (N,) any integers, equal within a prompt.
+        mask_NT: (N, T), 1 on policy tokens.
+
+    Returns:
+        (N, T), 0 outside the mask.
+    """
+    return reinforce_plus_plus(group_relative(rewards_N, groups_N, normalise_std=False), mask_NT)
+
+
+def whitened(values_NT: Tensor, mask_NT: Tensor) -> Tensor:
+    """(x − mean) / √(var + 1e-8) over the mask, the variance unbiased; 0 outside, and where all values are equal."""
+    mask = mask_NT.bool()
+    values = values_NT[mask]
+    if len(values) < 2 or bool((values == values[0]).all()):
+        return torch.zeros_like(values_NT)
+    result_NT = (values_NT - values.mean()) * (values.var() + 1e-8).rsqrt()
+    return torch.where(mask, result_NT, torch.zeros_like(result_NT))
+
+
+def gigpo(
+    rewards_N: Tensor,
+    groups_N: Tensor,
+    turn_NT: Tensor,
+    anchors: Sequence[Sequence[Hashable]],
+    *,
+    gamma: float = 0.95,
+    omega: float = 1.0,
+    normalise_std: bool = False,
+) -> Tensor:
+    """A_episode + ω·A_step (arXiv 2505.10978): trajectories among those of their prompt, steps among those alike.
+
+    A step is one policy turn. Its return is γ^(turns after it) · R. Steps of one prompt that began with the same
+    observation, their anchor, are a group; a step of its own kind gets 0.
+
+    Args:
+        rewards_N: (N,).
+        groups_N: (N,) any integers, equal within a prompt.
+        turn_NT: (N, T) the turn of each policy token, counted from 0; −1 elsewhere.
+        anchors: per trajectory, per turn.
+        gamma: γ.
+        omega: ω.
+        normalise_std: divide both terms by the deviation of their groups.
+
+    Returns:
+        (N, T), 0 where turn_NT is −1.
+    """
+    episode_N = group_relative(rewards_N, groups_N, normalise_std=normalise_std)
+    owner = [row for row, turns in enumerate(anchors) for _ in turns]
+    after = [len(turns) - 1 - turn for turns in anchors for turn in range(len(turns))]
+    kinds: dict[Hashable, int] = {}
+    alike = [
+        kinds.setdefault((group, anchor), len(kinds))
+        for group, turns in zip(groups_N.tolist(), anchors, strict=True)
+        for anchor in turns
+    ]
+    returns_S = rewards_N[owner] * gamma ** rewards_N.new_tensor(after)
+    step_S = group_relative(returns_S, groups_N.new_tensor(alike), normalise_std=normalise_std)
+    first_N = torch.tensor([0, *(len(turns) for turns in anchors)], device=turn_NT.device).cumsum(0)[:-1]
+    place_NT = (first_N[:, None] + turn_NT).clamp(min=0)
+    advantages_NT = episode_N[:, None] + omega * step_S[place_NT]
+    return torch.where(turn_NT >= 0, advantages_NT, torch.zeros_like(advantages_NT))
+
+
+def shared_mean(advantages_NT: Tensor, segments_NT: Tensor) -> Tensor:
+    """The mean, over the trajectories that share a token, of their advantages (arXiv 2507.19849, hard advantage).
+
+    Args:
+        advantages_NT: (N, T).
+        segments_NT: (N, T) the segment of each policy token, an integer that no other tree's segments have; −1
+            elsewhere. A shared token counts once per sharer.
+    """
+    inside = segments_NT >= 0
+    _, index = segments_NT[inside].unique(return_inverse=True)
+    size = int(index.max()) + 1 if len(index) else 0
+    sums = advantages_NT.new_zeros(size).index_add_(0, index, advantages_NT[inside])
+    counts = advantages_NT.new_zeros(size).index_add_(0, index, torch.ones_like(advantages_NT[inside]))
+    result_NT = torch.zeros_like(advantages_NT)
+    result_NT[inside] = (sums / counts)[index]
+    return result_NT
+
+
+def overlong_penalty(lengths_N: Tensor, *, full: float, buffer: float, factor: float = 1.0) -> Tensor:
+    """min(−(len − (L_max − L_buf)) / L_buf · factor, 0), added to the reward (arXiv 2503.14476, eq. 13).
+
+    Args:
+        lengths_N: (N,) policy tokens of each trajectory.
+        full: L_max, tokens.
+        buffer: L_buf, tokens.
+        factor: what is lost at L_max.
+    """
+    return (-(lengths_N - (full - buffer)) / buffer * factor).clamp(max=0)
 
 
 def entropy_balanced(advantages: Tensor, entropy_NT: Tensor, mask_NT: Tensor, *, scale: float = 0.2) -> Tensor:

@@ -13,6 +13,24 @@ def token_entropy(logprobs: Tensor) -> Tensor:
     return -(logprobs.exp() * logprobs.clamp(min=torch.finfo(logprobs.dtype).min)).sum(-1)
 
 
+def official_entropy(logprobs: Tensor, tokens: Tensor, most_likely: int = 10) -> Tensor:
+    """What the published code of arXiv 2510.14545 takes for a token's entropy; it then sums 20 of them.
+
+    −Σ p·log p over the most likely tokens and the sampled one, not renormalised, divided by log |V|.
+
+    Args:
+        logprobs: (..., V), nats.
+        tokens: (...) sampled ones.
+        most_likely: how many candidates are looked at.
+    """
+    vocabulary = logprobs.shape[-1]
+    likely = logprobs.topk(min(most_likely, vocabulary), dim=-1)
+    sampled = logprobs.gather(-1, tokens[..., None])[..., 0]
+    among = (likely.indices == tokens[..., None]).any(-1)
+    rest = torch.where(among, torch.zeros_like(sampled), token_entropy(sampled[..., None]))
+    return (token_entropy(likely.values) + rest) / math.log(vocabulary)
+
+
 def top_logprob_entropy(logprobs: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
     """Bounds of the entropy when only the n largest log-probs are known (algorithms.md, 1.1).
 

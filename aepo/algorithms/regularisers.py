@@ -1,4 +1,6 @@
-"""Regularisers: entropy control beside the surrogate (arXiv 2510.08141).
+"""Regularisers: control of entropy, or of the distance to the first policy, beside the surrogate.
+
+Arbitrary entropy (arXiv 2510.08141):
 
     J = J_GRPO + α · (1/N_aux) Σ_i 1[R_i = 1] · (1/|o_i|) Σ_t min(r, clip(r, 1 − ε, 1 + ε))
 
@@ -24,9 +26,10 @@ def auxiliary_temperature(
         target: H̄, nats.
         low: lowest temperature.
         high: highest temperature.
-        rule: `continuous`, clip(1 + H̄ − H, low, high) (v7); `two-point`, high below the target, else low (v1–v6).
+        rule: `continuous`, clip(1 + H̄ − H, low, high) (v7); `two-point`, high below the target, else low (v1–v6);
+            `none`, always 1.
     """
-    if entropy is None:
+    if entropy is None or rule == "none":
         return 1.0
     if rule == "two-point":
         return high if entropy < target else low
@@ -56,3 +59,30 @@ def is_positive(rewards_N: Tensor, threshold: float | None) -> Tensor:
             )
         threshold = 1.0
     return rewards_N >= threshold
+
+
+def adapted_coefficient(
+    coefficient: float, entropy: float | None, *, target: float, adaptation: float = 0.005, limit: float = 1.0
+) -> float:
+    """The next weight c of an entropy bonus: raised while the entropy is below its target, lowered otherwise.
+
+    Args:
+        coefficient: c of the previous update.
+        entropy: H of the previous update, nats; None before the first, which leaves c as it is.
+        target: H̄, nats.
+        adaptation: how much c moves.
+        limit: largest c; the smallest is 0.
+    """
+    if entropy is None:
+        return coefficient
+    moved = coefficient + (adaptation if entropy < target else -adaptation)
+    return min(limit, max(0.0, moved))
+
+
+def k3(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
+    """exp(d) − d − 1 with d = logπ_ref − logπ: an estimate of KL(π‖π_ref) per token that is never negative.
+
+    http://joschu.net/blog/kl-approx.html; d is clamped as log-ratios are.
+    """
+    difference = log_ratio(reference_logprobs, logprobs)
+    return difference.exp() - difference - 1

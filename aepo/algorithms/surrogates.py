@@ -6,8 +6,10 @@ at ε = .2 and dual clip 3 (algorithms.md, 1.3):
                          A>0, r ≤ 1.2   A>0, r > 1.2   A<0, r < .8   A<0, .8 ≤ r ≤ 3   A<0, r > 3
   ppo_clip               r              0              0             r                 0
   entropy_balanced_clip  r              1.2            0             r                 0
+  gppo                   r              1.2            .8            r                 0
+  cispo, .8 to 1.2       clip(r)        1.2            .8            clip(r)           1.2
 
-Both have the same values: only gradients tell them apart.
+The first three have the same values: only gradients tell them apart.
 """
 
 from __future__ import annotations
@@ -61,6 +63,39 @@ def entropy_balanced_clip(
     return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
 
 
+def gppo(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    *,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+    dual_clip: float | None = 3.0,
+) -> Tensor:
+    """PPO's loss of which both bounds keep their gradient (arXiv 2508.07629, gradient-preserving clipping)."""
+    ratio = log_ratio(logprobs, old_logprobs).exp()
+    gradient = (logprobs - logprobs.detach()).exp()
+    clipped = torch.where(ratio > 1 + clip_high, (1 + clip_high) * gradient, ratio)
+    clipped = torch.where(ratio < 1 - clip_low, (1 - clip_low) * gradient, clipped)
+    return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
+
+
+def cispo(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, *, cap: float = 5.0, floor: float | None = None
+) -> Tensor:
+    """−sg(clip(r, floor, cap))·A·logπ (arXiv 2506.13585, eq. 4): every token keeps a gradient, of bounded weight.
+
+    Args:
+        logprobs: differentiable, nats.
+        old_logprobs: nats.
+        advantages: of each token.
+        cap: largest weight.
+        floor: smallest weight; None, the published one-sided form, for none.
+    """
+    weight = log_ratio(logprobs, old_logprobs).exp().clamp(min=floor, max=cap).detach()
+    return -weight * advantages * logprobs
+
+
 def _dual_clip(loss: Tensor, advantages: Tensor, bound: float | None) -> Tensor:
     """min(loss, −bound·A) where A < 0: a bad sample whose ratio has exploded stops pulling."""
     if bound is None:
@@ -71,4 +106,6 @@ def _dual_clip(loss: Tensor, advantages: Tensor, bound: float | None) -> Tensor:
 SURROGATES: dict[str, Callable[..., Tensor]] = {
     "ppo_clip": ppo_clip,
     "entropy_balanced_clip": entropy_balanced_clip,
+    "gppo": gppo,
+    "cispo": cispo,
 }

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Finish = Literal["stop", "eos", "length"]
+Statistic = Literal["mean", "official"]
 Head = Callable[[Sequence[float]], None]
-"""Told the entropies (nats) of a generation's first tokens as soon as they exist."""
+"""Told what a generation's first tokens give for its statistic, as soon as they exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Sampling:
         temperature: of the sampled distribution.
         top_p: mass of the nucleus, renormalised.
         head_tokens: how many first tokens `on_head` is told about.
+        statistic: what it is told of each: its entropy, nats, or `aepo.algorithms.entropy.official_entropy`.
     """
 
     key: Key
@@ -40,6 +42,7 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     head_tokens: int = 20
+    statistic: Statistic = "mean"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,57 +13,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from aepo import keys
-from aepo.algorithms.branching import branch_probability, next_streak
-from aepo.algorithms.methods import Exploration
+from aepo.algorithms.parts import Exploration
 from aepo.environments.base import Environment, FinishReason, Prompt, Step, Trajectory, judge
 from aepo.environments.protocol import Answer, Malformed
 from aepo.errors import UserError, brief, reason
 from aepo.keys import Key
 from aepo.rollout.codec import Codec
+from aepo.rollout.decisions import Decisions
 from aepo.rollout.engine import Generation, RolloutEngine, Sampling
 from aepo.rollout.failures import ToolFailures
-from aepo.rollout.plan import head_entropy
+from aepo.rollout.growing import Node, Path
+from aepo.rollout.plan import head_entropy, head_of
 from aepo.tools.base import Observation, ToolCall, ToolContext, ToolError
-from aepo.trajectories.tree import Leaf, Role, RolloutTree, Segment, Source
-
-
-@dataclass(eq=False)
-class _Node:
-    """A segment while the tree grows; ids are given at the end."""
-
-    parent: _Node | None
-    source: Source
-    token_ids: tuple[int, ...]
-    text: str
-    generation: Generation | None = None
-
-
-@dataclass(eq=False)
-class _Path:
-    """A trajectory while it grows."""
-
-    index: int
-    family: int
-    tip: _Node
-    tokens: tuple[int, ...]
-    born: int = 0
-    branches: bool = True
-    streak: int = 0
-    steps: tuple[Step, ...] = ()
-    results: list[tuple[_Node, tuple[int, ...], tuple[Step, ...]]] = field(default_factory=list)
-    heads: dict[int, float] = field(default_factory=dict)
-    own: list[_Node] = field(default_factory=list)
-    leaf: Leaf | None = None
-
-    @property
-    def depth(self) -> int:
-        return len(self.results)
-
-    def grow(self, node: _Node) -> None:
-        self.tip = node
-        self.tokens += node.token_ids
-        self.own.append(node)
+from aepo.trajectories.tree import Leaf, Role, RolloutTree, Segment
 
 
 @dataclass(frozen=True)
@@ -110,9 +72,9 @@ class Explorer:
         self._prompt = prompt
         self._growth = growth
         self._name = "/".join(map(str, growth.key))
-        self._root = _Node(None, "prompt", task.codec.encode_prompt(prompt.text), prompt.text)
-        self._paths: list[_Path] = []
-        self._granted: dict[int, int] = {}
+        self._root = Node(None, "prompt", task.codec.encode_prompt(prompt.text), prompt.text)
+        self._paths: list[Path] = []
+        self._decisions = Decisions(task.exploration, growth.key, growth.tool_scale)
         self._depth = 1
         self._tasks: set[asyncio.Task[None]] = set()
         self._restored: asyncio.Task[None] | None = None
@@ -136,9 +98,7 @@ class Explorer:
                 self._start(self._new_root(branches=growth.branching))
             self._settle()
             await self._finish_all()
-            for _ in range(growth.k - len(self._paths)):
-                self._start(self._new_root(branches=False))
-            await self._finish_all()
+            await self._refill()
             return self._tree()
         finally:
             remaining = self._tasks | ({self._restored} if self._restored else set())
@@ -147,31 +107,26 @@ class Explorer:
             await asyncio.gather(*remaining, return_exceptions=True)
             self._task.engine.release(self._name)
 
+    async def _refill(self) -> None:
+        """Budget that no branch has taken becomes roots."""
+        if self._task.exploration.refill == "one_by_one" and self._growth.branching:
+            while len(self._paths) < self._growth.k:
+                self._depth = 1
+                self._start(self._new_root(branches=True))
+                await self._finish_all()
+        for _ in range(self._growth.k - len(self._paths)):
+            self._start(self._new_root(branches=False))
+        await self._finish_all()
+
     # -- trajectories -----------------------------------------------------------------------------------------
 
-    def _new_root(self, *, branches: bool) -> _Path:
+    def _new_root(self, *, branches: bool) -> Path:
         index = len(self._paths)
-        path = _Path(index, index, self._root, self._root.token_ids, branches=branches)
+        path = Path(index, index, self._root, self._root.token_ids, branches=branches)
         self._paths.append(path)
         return path
 
-    def _fork(self, parent: _Path, depth: int) -> _Path:
-        """A child that starts at the end of the parent's result `depth`."""
-        tip, tokens, steps = parent.results[depth - 1]
-        child = _Path(
-            index=len(self._paths),
-            family=parent.family,
-            tip=tip,
-            tokens=tokens,
-            born=depth,
-            streak=parent.streak,
-            steps=steps,
-            results=parent.results[:depth],
-        )
-        self._paths.append(child)
-        return child
-
-    def _start(self, path: _Path) -> None:
+    def _start(self, path: Path) -> None:
         task = asyncio.create_task(self._run(path))
         self._tasks.add(task)
 
@@ -183,29 +138,29 @@ class Explorer:
                 task.result()
                 self._tasks.discard(task)
 
-    async def _run(self, path: _Path) -> None:
+    async def _run(self, path: Path) -> None:
         if path.family == 0 and path.born and self._restored:
             await self._restored
         turn = 0
         while path.leaf is None:
             generation = await self._generate(path, turn)
             text = self._task.codec.decode(generation.token_ids)
-            path.grow(_Node(path.tip, "policy", generation.token_ids, text, generation))
+            path.grow(Node(path.tip, "policy", generation.token_ids, text, generation, path.heads[path.depth]))
             await self._respond(path, text, generation)
             turn += 1
         self._settle()
 
-    async def _generate(self, path: _Path, turn: int) -> Generation:
+    async def _generate(self, path: Path, turn: int) -> Generation:
         depth = path.depth
         sampling = replace(self._task.sampling, key=(*self._growth.key, path.index, turn))
 
         def on_head(entropies: Sequence[float]) -> None:
-            path.heads[depth] = head_entropy(entropies, sampling.head_tokens)
+            path.heads[depth] = head_entropy(entropies, sampling.head_tokens, sampling.statistic)
             self._settle()
 
         return await self._task.engine.generate(path.tokens, sampling, tree=self._name, on_head=on_head)
 
-    async def _respond(self, path: _Path, text: str, generation: Generation) -> None:
+    async def _respond(self, path: Path, text: str, generation: Generation) -> None:
         """Answer a turn: run the tool it calls, or end the trajectory."""
         protocol = self._task.environment.protocol
         turn = protocol.parse(text)
@@ -225,7 +180,7 @@ class Explorer:
                 self._task.failures.note(call.tool, str(error))
                 return self._end(path, "error", None)
         block = protocol.result_block(observation.text)
-        node = _Node(path.tip, "tool", self._task.codec.encode(block), block)
+        node = Node(path.tip, "tool", self._task.codec.encode(block), block)
         if len(path.tokens) + len(node.token_ids) >= self._task.context:
             return self._end(path, "length", None)
         path.steps += (Step(call, observation),)
@@ -233,7 +188,7 @@ class Explorer:
         path.results.append((node, path.tokens, path.steps))
         return None
 
-    async def _call(self, call: ToolCall, path: _Path) -> Observation:
+    async def _call(self, call: ToolCall, path: Path) -> Observation:
         """What a tool answers. Whatever it raises is a failure of its infrastructure, never of the run."""
         context = ToolContext(self._prompt.id, self._prompt.data, tuple(step.call for step in path.steps))
         try:
@@ -249,7 +204,7 @@ class Explorer:
             raise ToolError(f"it answered {brief(observation)} where an Observation is expected")
         return observation
 
-    def _end(self, path: _Path, reason: FinishReason, answer: str | None) -> None:
+    def _end(self, path: Path, reason: FinishReason, answer: str | None) -> None:
         result = judge(self._task.environment, self._prompt, Trajectory(path.steps, answer, reason))
         path.leaf = Leaf(-1, result.reward, result.outcome, reason)
 
@@ -261,64 +216,30 @@ class Explorer:
             depth = self._depth
             if any(path.leaf is None and max(path.heads, default=-1) < depth for path in self._paths):
                 return
-            candidates = [path for path in self._paths if path.branches and path.born < depth and depth in path.heads]
+            candidates = [
+                path for path in self._paths if path.branches and path.decided < depth and depth in path.heads
+            ]
             if not candidates and all(path.leaf for path in self._paths):
                 return
             self._depth += 1
-            self._decide(depth, candidates)
-
-    def _decide(self, depth: int, candidates: list[_Path]) -> None:
-        rule = self._task.exploration
-        deltas = {path.index: self._delta_entropy(path, depth) for path in candidates}
-        willing = [path for path in candidates if self._branches(path, depth, deltas[path.index])]
-        left = self._growth.k - len(self._paths)
-        if len(willing) * rule.children > left:
-            order = {path.index: keys.uniform(*self._node_key(path, depth), "hand-out") for path in willing}
-            willing.sort(key=lambda path: (self._granted.get(path.family, 0), order[path.index]))
-        granted: dict[int, int] = {}
-        for path in willing:
-            granted[path.index] = min(rule.children, left - sum(granted.values()))
-        for path in candidates:
-            path.streak = next_streak(
-                path.streak,
-                branched=granted.get(path.index, 0) > 0,
-                delta_entropy=deltas[path.index],
-                rule=rule.streak,
-            )
-        for path in willing:
-            for _ in range(granted[path.index]):
-                self._granted[path.family] = self._granted.get(path.family, 0) + 1
-                self._start(self._fork(path, depth))
-
-    def _branches(self, path: _Path, depth: int, delta: float) -> bool:
-        rule = self._task.exploration
-        alpha = keys.uniform(*self._node_key(path, depth), "alpha") if rule.alpha == "uniform" else rule.alpha
-        return (
-            branch_probability(delta, path.streak, alpha=alpha, gamma=rule.gamma, penalty=rule.penalty)
-            >= rule.threshold
-        )
-
-    def _delta_entropy(self, path: _Path, depth: int) -> float:
-        """ΔH_t = (H_t − H_initial) / s_tool; H_initial is that of the root's first segment."""
-        return (path.heads[depth] - self._paths[path.family].heads[0]) / self._growth.tool_scale
-
-    def _node_key(self, path: _Path, depth: int) -> Key:
-        return (*self._growth.key, path.index, depth)
+            initial = {path.family: self._paths[path.family].heads[0] for path in candidates}
+            for parent in self._decisions.at(depth, candidates, initial, self._growth.k - len(self._paths)):
+                child = parent.fork(len(self._paths), depth)
+                self._paths.append(child)
+                self._start(child)
 
     # -- recorded and finished trees --------------------------------------------------------------------------
 
     def _adopt(self, tree: RolloutTree) -> None:
         """Take a finished single trajectory as the first root."""
         path = self._new_root(branches=self._growth.branching)
-        head = self._task.exploration.entropy_tokens
         calls = self._replayed_steps(tree)
         for segment in tree.segments[1:]:
             generation = None
             if segment.source == "policy":
-                entropies = segment.entropies or ()
-                path.heads[path.depth] = head_entropy(entropies, head)
-                generation = Generation(segment.token_ids, segment.logprobs or (), entropies, "stop")
-            path.grow(_Node(path.tip, segment.source, segment.token_ids, segment.text or "", generation))
+                path.heads[path.depth] = head_of(segment, self._task.exploration.entropy_tokens)
+                generation = Generation(segment.token_ids, segment.logprobs or (), segment.entropies or (), "stop")
+            path.grow(Node(path.tip, segment.source, segment.token_ids, segment.text or "", generation, segment.head))
             if segment.source == "tool":
                 path.steps = calls[: path.depth + 1]
                 path.results.append((path.tip, path.tokens, path.steps))
@@ -348,6 +269,7 @@ class Explorer:
                 logprobs=node.generation.logprobs if node.generation else None,
                 entropies=node.generation.entropies if node.generation else None,
                 text=node.text,
+                head=node.head,
             )
             for index, node in enumerate(nodes)
         )

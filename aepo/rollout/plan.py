@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from aepo import keys
 from aepo.algorithms.budget import FIRST_SCALE, batch_scale, global_rollouts
-from aepo.algorithms.methods import Exploration, Regulariser
-from aepo.trajectories.tree import RolloutTree
+from aepo.algorithms.parts import Exploration, Regulariser
+from aepo.rollout.engine import Statistic
+from aepo.trajectories.tree import RolloutTree, Segment
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,23 @@ def needs_pre_monitor(exploration: Exploration) -> bool:
     return exploration.budget == "entropy" or exploration.branching
 
 
-def fixed_rollouts(exploration: Exploration) -> int:
-    """The m of a fixed budget: the initial share of k, rounded half up, at least 1."""
-    return max(1, min(exploration.k, math.floor(exploration.initial * exploration.k + 0.5)))
-
-
-def head_entropy(entropies: Sequence[float], tokens: int) -> float:
-    """Mean of the first `tokens` entropies of a turn, nats; 0 for an empty turn."""
-    head = entropies[:tokens]
+def head_entropy(values: Sequence[float], tokens: int, statistic: Statistic = "mean") -> float:
+    """H of a turn: mean or, in the published code, sum of what its first `tokens` tokens give; 0 for an empty turn."""
+    head = values[:tokens]
+    if statistic == "official":
+        return sum(head)
     return sum(head) / len(head) if head else 0.0
 
 
+def head_of(turn: Segment, tokens: int) -> float:
+    """H of a recorded turn: as its explorer measured it, or else the mean of its first entropies, nats."""
+    return head_entropy(turn.entropies or (), tokens) if turn.head is None else turn.head
+
+
 def turn_entropies(tree: RolloutTree, tokens: int) -> tuple[float, tuple[float, ...]]:
-    """H_root and the H_t of a single trajectory: mean entropy of the first `tokens` of each policy turn, nats."""
-    turns = [segment for segment in tree.segments if segment.source == "policy"]
-    means = [head_entropy(turn.entropies or (), tokens) for turn in turns]
-    return means[0], tuple(means[1:])
+    """H_root and the H_t of a single trajectory."""
+    heads = [head_of(segment, tokens) for segment in tree.segments if segment.source == "policy"]
+    return heads[0], tuple(heads[1:])
 
 
 def make_plan(
@@ -112,7 +114,7 @@ def make_plan(
     auxiliary = _auxiliary(prompt_ids, regulariser, seed, step)
     k = exploration.k
     if not firsts:
-        m = fixed_rollouts(exploration)
+        m = exploration.fixed_rollouts
         plain = tuple(PromptPlan(prompt, k, m, auxiliary=prompt in auxiliary) for prompt in prompt_ids)
         return BatchPlan(step, plain, previous, temperature)
     measured = {tree.prompt_id: turn_entropies(tree, exploration.entropy_tokens) for tree in firsts}
@@ -128,9 +130,10 @@ def make_plan(
     plans = []
     for prompt in prompt_ids:
         root, tool = entropies[prompt]
-        m = fixed_rollouts(exploration)
+        m = exploration.fixed_rollouts
         if exploration.budget == "entropy":
             m = global_rollouts(root, tool, budget=k, beta=exploration.beta, scale=scales.root)
+            m = min(k, m + exploration.extra_global)
         plans.append(PromptPlan(prompt, k, m, root, tool, prompt in auxiliary))
     kept = {tree.prompt_id: tree for tree in firsts} if exploration.pre_monitor == "keep" else {}
     return BatchPlan(step, tuple(plans), scales, temperature, kept)

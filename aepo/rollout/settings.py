@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aepo.algorithms.methods import Part
+from aepo.algorithms.parts import Part
 from aepo.units import Number, Prompts, Rows, Share, Tasks, Tokens, Trajectories
 
 

@@ -25,6 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
 from aepo import keys
+from aepo.algorithms.entropy import official_entropy
 from aepo.errors import UserError
 from aepo.rollout.codec import Codec
 from aepo.rollout.engine import Finish, Generation, Head, Sampling
@@ -65,6 +66,7 @@ class _Request:
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
+    head: list[float] = field(default_factory=list)
 
 
 class TransformersEngine:
@@ -342,14 +344,18 @@ class TransformersEngine:
                 forced[row] = request.forced[position]
         sampled = sample(logits, *map(torch.from_numpy, (uniforms, temperatures, top_ps, forced)))
         tokens, logprobs, entropies = (values.tolist() for values in sampled)
+        official: list[float] = []
+        if any(request.sampling.statistic == "official" for _, request in active):
+            official = official_entropy(torch.log_softmax(logits.float(), dim=-1), sampled[0]).tolist()
         for row, request in active:
             request.token_ids.append(tokens[row])
             request.logprobs.append(logprobs[row])
             request.entropies.append(entropies[row])
+            request.head.append((entropies if request.sampling.statistic == "mean" else official)[row])
             self._slots[request.slot].unread = tokens[row]
             finish = self._finish(request, tokens[row])
-            if request.on_head and (len(request.entropies) == request.sampling.head_tokens or finish):
-                request.on_head(request.entropies[: request.sampling.head_tokens])
+            if request.on_head and (len(request.head) == request.sampling.head_tokens or finish):
+                request.on_head(request.head)
                 request.on_head = None
             if finish:
                 self._end(request, finish)

@@ -35,6 +35,7 @@ class PolicyState:
         cursor: training prompts consumed so far.
         entropy: H of the last update, nats: what controllers start from; None before the first one.
         scales: of the last budget plan.
+        coefficient: of the entropy bonus, where a controller moves it; None before it has.
         history: one row of metrics per rollout step.
     """
 
@@ -42,6 +43,7 @@ class PolicyState:
     cursor: int = 0
     entropy: float | None = None
     scales: Scales = field(default_factory=Scales)
+    coefficient: float | None = None
     history: tuple[dict[str, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class PolicyState:
             "prompt_cursor": self.cursor,
             "entropy": self.entropy,
             "scales": asdict(self.scales),
+            "coefficient": self.coefficient,
         }
 
     @classmethod
@@ -61,17 +64,29 @@ class PolicyState:
             cursor=int(content["prompt_cursor"]),
             entropy=None if content["entropy"] is None else float(content["entropy"]),
             scales=Scales(**content["scales"]),
+            coefficient=None if content["coefficient"] is None else float(content["coefficient"]),
             history=history,
         )
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy artifact, opened: where its weights lie on this machine, and its state."""
+    """A policy artifact, opened: where its weights lie on this machine, and its state.
+
+    Attributes:
+        folder: of its weights.
+        sha256: its digest.
+        state: what it carries beside its weights.
+        first: key of the weights with which its run began.
+        parent: digest of the policy it was trained from.
+        optimizer: file of the optimizer's state.
+        metadata: all that its manifest says.
+    """
 
     folder: Path
     sha256: str
     state: PolicyState
+    first: str
     parent: str | None
     optimizer: Path | None
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +100,7 @@ def save_policy(
     tokenizer: Any,
     *,
     state: PolicyState,
-    parent: str | None = None,
+    parent: Policy | None = None,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> str:
     """Upload weights (and optimizer state), then write the policy artifact; returns the policy's digest."""
@@ -107,8 +122,15 @@ def save_policy(
             store.upload(trainer, optimizer_key)
     output.mkdir(parents=True, exist_ok=True)
     (output / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in state.history))
-    places = {"uri": uri, "key": key, "sha256": digest, "parent": parent, "optimizer": optimizer_key}
-    write_manifest(output, "policy", places | state.to_json())
+    identity = {
+        "uri": uri,
+        "key": key,
+        "sha256": digest,
+        "parent": parent.sha256 if parent else None,
+        "first": parent.first if parent else key,
+        "optimizer": optimizer_key,
+    }
+    write_manifest(output, "policy", identity | state.to_json())
     return digest
 
 
@@ -140,7 +162,7 @@ def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...],
     try:
         state = PolicyState.from_json(metadata, history)
         digest, parent = str(metadata["sha256"]), metadata["parent"]
-        key, optimizer_key = str(metadata["key"]), metadata["optimizer"]
+        key, first, optimizer_key = str(metadata["key"]), str(metadata["first"]), metadata["optimizer"]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{where} describes no policy ({reason(error)}): it was changed, or another version wrote it. Run the "
@@ -158,7 +180,7 @@ def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...],
             f"{where} and the weights at {store.uri(key)} are of different policies. Run the stage that writes the "
             "policy again."
         )
-    return Policy(weights.folder, digest, state, parent, optimizer, metadata)
+    return Policy(weights.folder, digest, state, first, parent, optimizer, metadata)
 
 
 def weights_digest(folder: Path) -> str:

@@ -40,7 +40,8 @@ def pre_monitor(work: Work, *, prompts: Path, policy: Path, output: Path) -> Sta
     """Write the budget plan of the next batch: one row per prompt, and the pre-monitor trees."""
     opened = open_policy(policy, work.store)
     state, config = opened.state, work.config
-    batch = prompt_window(read_prompts(prompts, "train"), state.cursor, config.rollout.prompts)
+    count = config.exploration.staged_prompts(config.rollout.prompts)
+    batch = prompt_window(read_prompts(prompts, "train"), state.cursor, count)
     session = Session(config, *load_policy(opened.folder), log=work.log)
     with TreeJournal(work.store, f"{work.unfinished}/firsts", work.log.counting(len(batch))) as journal:
         plan = session.plan(batch, state.step, state.scales, state.entropy, journal)

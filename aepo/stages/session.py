@@ -83,6 +83,7 @@ class Session:
                 temperature=temperature,
                 top_p=top_p,
                 head_tokens=self.config.exploration.entropy_tokens,
+                statistic=self.config.exploration.statistic,
             ),
             context=settings.context,
             failures=self._failures,

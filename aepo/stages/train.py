@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aepo.algorithms.regularisers import adapted_coefficient
 from aepo.artifacts import Artifact, read_artifact
 from aepo.config import Config
 from aepo.environments.base import Diagnoses, Prompt
 from aepo.errors import UserError
 from aepo.rollout.metrics import plan_metrics, tree_metrics
 from aepo.rollout.plan import Scales
+from aepo.rollout.selection import informative, selected
 from aepo.stages.names import ROLLOUTS
 from aepo.stages.policies import Policy, PolicyState, open_policy, save_policy, step_of
 from aepo.stages.result import StageResult
@@ -22,11 +24,15 @@ from aepo.stages.session import Session
 from aepo.stages.unfinished import Checkpoints
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import prompt_window, read_prompts
+from aepo.storage import Store
 from aepo.training.checkpoints import load_optimizer, load_training, save_training
 from aepo.training.learner import Learner, Objective
 from aepo.training.model_folder import load_policy
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @stage(detail=lambda config, policy, **_: f"steps {step_of(policy) + 1}-{_last_step(config, step_of(policy))}")
@@ -58,7 +64,7 @@ def train(work: Work, *, prompts: Path, policy: Path, rollouts: Sequence[Path], 
         trainer.learner.model,
         trainer.tokenizer,
         state=trainer.state,
-        parent=opened.sha256,
+        parent=opened,
         optimizer=trainer.learner.optimizer,
     )
     metrics = {name: value for name, value in trainer.state.history[-1].items() if math.isfinite(value)}
@@ -84,11 +90,18 @@ class _Trainer:
             config.training,
             total_steps=config.total_steps,
             seed=config.seed,
+            context=config.rollout.context,
+            reference=self._reference(work.store, opened) if config.regulariser.kl > 0 else None,
+            call_of=self._session.environment.protocol.parse,
         )
         if (newest := self._checkpoints.newest()) is not None:
             self._resume(newest)
         elif opened.optimizer is not None:
             load_optimizer(self.learner.optimizer, model, opened.optimizer)
+
+    def _reference(self, store: Store, opened: Policy) -> PreTrainedModel:
+        """The policy with which the run began."""
+        return load_policy(store.fetch(opened.first, "weights").folder)[0]
 
     def _resume(self, checkpoint: Artifact) -> None:
         load_training(checkpoint.folder, self.learner.model, self.learner.optimizer)
@@ -109,43 +122,76 @@ class _Trainer:
         self._learn(trees, Scales(**scales), {"staged": 1.0, **plan})
 
     def online(self) -> None:
-        """Explore the next batch with the newest weights, and learn from it."""
-        state = self.state
+        """Explore with the newest weights, and learn from it."""
+        rule, wanted, state = self._config.exploration, self._config.rollout.prompts, self.state
         started = time.perf_counter()
         self._session.follow(self.learner.model)
-        batch = prompt_window(self._prompts, state.cursor, self._config.rollout.prompts)
-        plan = self._session.plan(batch, state.step, state.scales, state.entropy)
-        trees = self._session.rollout(batch, plan)
+        trees: list[RolloutTree] = []
+        scales, left = state.scales, rule.draws if rule.dynamic_sampling else 1
+        while True:
+            batch = prompt_window(self._prompts, state.cursor + _main(trees), wanted)
+            plan = self._session.plan(batch, state.step, scales, state.entropy)
+            trees += self._session.rollout(batch, plan)
+            scales, left = plan.scales, left - 1
+            if not left or _main(filter(informative, trees)) >= wanted or _main(trees) + wanted > len(self._prompts):
+                break
         seconds = time.perf_counter() - started
-        self._learn(trees, plan.scales, {"staged": 0.0, **plan_metrics(plan), "seconds_rollout": seconds})
+        self._learn(trees, scales, {"staged": 0.0, **plan_metrics(plan), "seconds_rollout": seconds})
 
     def _learn(self, trees: list[RolloutTree], scales: Scales, metrics: dict[str, Any]) -> None:
         state, config = self.state, self._config
-        ordered = sorted(trees, key=lambda tree: (tree.role != "main", tree.prompt_id))
+        trees = sorted(trees, key=lambda tree: (tree.role != "main", tree.prompt_id))  # no shard count changes this
+        order = [prompt.id for prompt in prompt_window(self._prompts, state.cursor, _main(trees))]
+        kept = self._kept(trees, order)
         environment = self._session.environment
-        diagnosed = environment.diagnostics(ordered) if isinstance(environment, Diagnoses) else {}
+        diagnosed = environment.diagnostics(trees) if isinstance(environment, Diagnoses) else {}
+        coefficient = self._coefficient()
         started = time.perf_counter()
-        learned = self.learner.update(ordered, state.step)
+        learned = self.learner.update(kept, state.step, coefficient=coefficient)
         row = {
             "step": float(state.step + 1),
             **metrics,
-            **tree_metrics(ordered),
+            **tree_metrics(trees),
             **diagnosed,
             **learned,
+            **({} if coefficient is None else {"entropy_coefficient": coefficient}),
+            **({"prompts_kept": float(_main(kept))} if config.exploration.dynamic_sampling else {}),
             "seconds_train": time.perf_counter() - started,
         }
         self.state = replace(
             state,
             step=state.step + 1,
-            cursor=state.cursor + config.rollout.prompts,
+            cursor=state.cursor + _main(trees),
             entropy=learned.get("entropy", state.entropy),
             scales=scales,
+            coefficient=coefficient,
             history=(*state.history, row),
         )
         done, total = self.state.step - self._first, 1 + config.training.online_steps
         if done < total and done % config.training.checkpoint_steps == 0:
             self._save()
         self._log.progress(done, total, row)
+
+    def _kept(self, trees: list[RolloutTree], order: list[str]) -> list[RolloutTree]:
+        """The trees to learn from."""
+        if self._config.exploration.dynamic_sampling:
+            return selected(trees, order, self._config.rollout.prompts)
+        return trees
+
+    def _coefficient(self) -> float | None:
+        """Of the entropy bonus, from the entropy of the update before; None where no controller moves it."""
+        rule, state = self._config.regulariser, self.state
+        if rule.function != "entropy" or not rule.adaptive:
+            return None
+        before = rule.coefficient if state.coefficient is None else state.coefficient
+        return adapted_coefficient(
+            before, state.entropy, target=rule.target, adaptation=rule.adaptation, limit=rule.limit
+        )
+
+
+def _main(trees: Iterable[RolloutTree]) -> int:
+    """How many of the trees are main ones: as many prompts were drawn."""
+    return sum(tree.role == "main" for tree in trees)
 
 
 def _last_step(config: Config, first: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from aepo.algorithms.methods import Part
+from aepo.algorithms.parts import Part
 
 
 class StorageSettings(Part):

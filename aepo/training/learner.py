@@ -9,7 +9,7 @@ changes the result. Mini-batches are split by whole trees.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from aepo import keys
+from aepo.algorithms.estimate import Experience, estimate
 from aepo.algorithms.objective import Batch, Targets, auxiliary_weights, loss, targets
 from aepo.training.packing import MicroBatch, Trajectory, pack, unroll
 from aepo.training.policy import occurrences
@@ -26,7 +27,7 @@ from aepo.trajectories.tree import RolloutTree
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from aepo.algorithms.methods import Advantage, Regulariser, Surrogate
+    from aepo.algorithms.parts import Advantage, Regulariser, Surrogate
     from aepo.training.settings import TrainingSettings
 
 
@@ -48,6 +49,9 @@ class Learner:
         settings: of the optimizer and of batches.
         total_steps: rollout steps of the run, over which the learning rate decays.
         seed: of the run; decides the order of trees.
+        context: most tokens of a trajectory.
+        reference: the first policy, for objectives that keep near it.
+        call_of: what a turn's text asks for; turns that ask for the same and get the same answer are steps alike.
     """
 
     def __init__(
@@ -58,8 +62,14 @@ class Learner:
         *,
         total_steps: int,
         seed: int,
+        context: int,
+        reference: PreTrainedModel | None = None,
+        call_of: Callable[[str], object] = str,
     ) -> None:
         self.model = model
+        self._context = context
+        self._reference = reference
+        self._call_of = call_of
         self._objective = objective
         self._settings = settings
         self._total_steps = total_steps
@@ -73,10 +83,15 @@ class Learner:
         progress = min(1.0, step / max(1, self._total_steps - 1))
         return self._settings.learning_rate * (1 - (1 - self._settings.final_rate) * progress)
 
-    def update(self, trees: Sequence[RolloutTree], step: int) -> dict[str, float]:
+    def update(self, trees: Sequence[RolloutTree], step: int, *, coefficient: float | None = None) -> dict[str, float]:
         """Learn from a batch of trees; returns metrics.
 
         Unscored trajectories are left out of everything.
+
+        Args:
+            trees: the batch.
+            step: of the run.
+            coefficient: of the entropy bonus, where a controller has set it.
         """
         trajectories = [trajectory for trajectory in unroll(trees) if trajectory.reward is not None]
         if not trajectories:
@@ -84,12 +99,13 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
         self.model.train()
-        batch, entropies_NT = self._batch(trajectories, trees)
+        batch = self._batch(trajectories, trees)
         sums: Counter[str] = Counter()
         norms, losses = [], []
         for epoch in range(self._settings.epochs):
             for members in self._split(trajectories, step, epoch):
-                total, norm, counts = self._step([trajectories[index] for index in members], batch.rows(members))
+                chosen = [trajectories[index] for index in members]
+                total, norm, counts = self._step(chosen, batch.rows(members), coefficient)
                 losses.append(total)
                 norms.append(norm)
                 sums.update(counts)
@@ -102,17 +118,19 @@ class Learner:
             "clipped_high": sums["clipped_high"] / max(1, sums["positive_tokens"]),
             "clipped_low": sums["clipped_low"] / max(1, sums["tokens"]),
             "kl": sums["kl"] / max(1, sums["tokens"]),
-            **_batch_metrics(batch, entropies_NT, trajectories, self._objective.regulariser),
+            **_batch_metrics(batch, trajectories, self._objective.regulariser),
         }
 
     # -- one mini-batch ---------------------------------------------------------------------------------------
 
-    def _step(self, trajectories: list[Trajectory], batch: Batch) -> tuple[float, float, Counter[str]]:
+    def _step(
+        self, trajectories: list[Trajectory], batch: Batch, coefficient: float | None
+    ) -> tuple[float, float, Counter[str]]:
         micro_batches = pack(trajectories, self._settings.microbatch_tokens)
         current = None
         if self._objective.advantage.entropy_from == "current" and self._objective.advantage.entropy_weight > 0:
-            current = self._statistics(trajectories, batch.mask_NT.shape[1])[1]
-        goal = targets(batch, self._objective.advantage, self._objective.regulariser, current)
+            current = self._statistics(self.model, trajectories, batch.mask_NT.shape[1])[1]
+        goal = targets(batch, self._objective.advantage, self._objective.regulariser, current, coefficient=coefficient)
         self.optimizer.zero_grad(set_to_none=True)
         total, counts = 0.0, Counter[str]()
         for micro in micro_batches:
@@ -126,11 +144,11 @@ class Learner:
 
     def _backward(self, micro: MicroBatch, goal: Targets) -> tuple[float, dict[str, float]]:
         rows = goal.rows(micro.rows)
-        logprobs, _ = occurrences(self.model, micro)
-        logprobs_NT = torch.zeros_like(rows.batch.old_logprobs_NT).index_put(
-            (micro.place[:, 0], micro.place[:, 1]), logprobs
+        logprobs_NT, entropies_NT = (
+            torch.zeros_like(rows.batch.old_logprobs_NT).index_put((micro.place[:, 0], micro.place[:, 1]), values)
+            for values in occurrences(self.model, micro)
         )
-        value, sums = loss(rows, self._objective.surrogate, logprobs_NT)
+        value, sums = loss(rows, self._objective.surrogate, logprobs_NT, entropies_NT)
         if value.requires_grad:
             value.backward()
         return float(value.detach()), {name: float(number) for name, number in sums.items()}
@@ -150,32 +168,62 @@ class Learner:
 
     # -- the batch --------------------------------------------------------------------------------------------
 
-    def _batch(self, trajectories: list[Trajectory], trees: Sequence[RolloutTree]) -> tuple[Batch, Tensor]:
+    def _batch(self, trajectories: list[Trajectory], trees: Sequence[RolloutTree]) -> Batch:
         width = max(len(trajectory.policy) for trajectory in trajectories)
-        mask_NT = torch.zeros(len(trajectories), width)
-        sampler_NT = torch.zeros(len(trajectories), width)
-        for row, trajectory in enumerate(trajectories):
-            mask_NT[row, : len(trajectory.policy)] = 1
-            sampler_NT[row, : len(trajectory.policy)] = torch.from_numpy(trajectory.logprobs)
-        old_NT, entropies_NT = self._statistics(trajectories, width)
+        mask_NT = _laid_out([np.ones(len(entry.policy)) for entry in trajectories], width, 0.0)
+        sampler_NT = _laid_out([entry.logprobs for entry in trajectories], width, 0.0)
         auxiliary_N = torch.tensor([trajectory.auxiliary for trajectory in trajectories])
+        rewards_N = torch.tensor([trajectory.reward for trajectory in trajectories], dtype=torch.float32)
+        groups_N = torch.tensor([trajectory.tree for trajectory in trajectories])
         weights = [
             trajectory.weight * len(trees[trajectory.tree].leaves)
             if self._settings.loss_weighting == "inverse_branching"
             else 1.0
             for trajectory in trajectories
         ]
-        batch = Batch(
-            rewards_N=torch.tensor([trajectory.reward for trajectory in trajectories], dtype=torch.float32),
-            groups_N=torch.tensor([trajectory.tree for trajectory in trajectories]),
+        old_NT, entropies_NT = self._statistics(self.model, trajectories, width)
+        reference_NT = None
+        if self._objective.regulariser.kl > 0 and self._reference is not None:
+            reference_NT = self._statistics(self._reference, trajectories, width)[0]
+        return Batch(
+            rewards_N=rewards_N,
+            groups_N=groups_N,
             weights_N=torch.tensor(weights, dtype=torch.float32),
             auxiliary_N=auxiliary_N,
             mask_NT=mask_NT,
+            advantages_NT=self._advantages(trajectories, rewards_N, groups_N, mask_NT),
             old_logprobs_NT=old_NT,
             old_entropies_NT=entropies_NT,
             importance_NT=self._importance(old_NT, sampler_NT, mask_NT, auxiliary_N),
+            reference_logprobs_NT=reference_NT,
         )
-        return batch, entropies_NT
+
+    def _advantages(
+        self, trajectories: list[Trajectory], rewards_N: Tensor, groups_N: Tensor, mask_NT: Tensor
+    ) -> Tensor:
+        """The estimator's, of the main trajectories."""
+        result_NT = torch.zeros_like(mask_NT)
+        rows = [row for row, entry in enumerate(trajectories) if not entry.auxiliary]
+        if rows:
+            main, width = [trajectories[row] for row in rows], mask_NT.shape[1]
+            experience = Experience(
+                rewards_N=rewards_N[rows],
+                groups_N=groups_N[rows],
+                mask_NT=mask_NT[rows],
+                turns_NT=_laid_out([entry.turns for entry in main], width, -1),
+                segments_NT=_laid_out([entry.segments for entry in main], width, -1),
+                anchors=self._anchors(main),
+            )
+            result_NT[rows] = estimate(experience, self._objective.advantage, context=self._context)
+        return result_NT
+
+    def _anchors(self, trajectories: list[Trajectory]) -> list[list[int]]:
+        """A number per kind of (call, answer)."""
+        kinds: dict[tuple[object, str], int] = {}
+        return [
+            [kinds.setdefault((self._call_of(turn), answer), len(kinds)) for turn, answer in entry.observed]
+            for entry in trajectories
+        ]
 
     def _importance(self, old_NT: Tensor, sampler_NT: Tensor, mask_NT: Tensor, auxiliary_N: Tensor) -> Tensor:
         """Truncated weights of trainer against sampler; 1 for auxiliary rows, whose mismatch is intended."""
@@ -190,26 +238,33 @@ class Learner:
         return torch.where(auxiliary_N[:, None], torch.ones_like(mask_NT), weights)
 
     @torch.no_grad()
-    def _statistics(self, trajectories: list[Trajectory], width: int) -> tuple[Tensor, Tensor]:
+    def _statistics(self, model: PreTrainedModel, trajectories: list[Trajectory], width: int) -> tuple[Tensor, Tensor]:
+        """Log-probs and entropies of all policy tokens, (N, T) each, nats."""
         logprobs_NT = torch.zeros(len(trajectories), width)
         entropies_NT = torch.zeros(len(trajectories), width)
         for micro in pack(trajectories, self._settings.microbatch_tokens):
-            logprobs, entropies = occurrences(self.model, micro)
+            logprobs, entropies = occurrences(model, micro)
             place = (micro.rows[micro.place[:, 0]], micro.place[:, 1])
             logprobs_NT[place], entropies_NT[place] = logprobs, entropies
         return logprobs_NT, entropies_NT
 
 
-def _batch_metrics(
-    batch: Batch, entropies_NT: Tensor, trajectories: list[Trajectory], regulariser: Regulariser
-) -> dict[str, float]:
+def _laid_out(rows: Sequence[np.ndarray], width: int, rest: float) -> Tensor:
+    """Rows of different lengths as (N, width), `rest` behind their ends; of the type of `rest`."""
+    result_NT = torch.full((len(rows), width), rest)
+    for row, values in enumerate(rows):
+        result_NT[row, : len(values)] = torch.from_numpy(values)
+    return result_NT
+
+
+def _batch_metrics(batch: Batch, trajectories: list[Trajectory], regulariser: Regulariser) -> dict[str, float]:
     """Entropy with leaf weights (what every controller uses), importance and auxiliary counts."""
-    main = ~batch.auxiliary_N
-    weights = torch.tensor([trajectory.weight for trajectory in trajectories])[:, None] * batch.mask_NT * main[:, None]
+    weights = torch.tensor([trajectory.weight for trajectory in trajectories])[:, None] * batch.main_mask
     metrics = {
-        "entropy": float((entropies_NT * weights).sum() / weights.sum().clamp(min=1e-12)),
         "importance": float(batch.importance_NT[batch.mask_NT.bool()].mean()),
     }
+    if batch.old_entropies_NT is not None:
+        metrics["entropy"] = float((batch.old_entropies_NT * weights).sum() / weights.sum().clamp(min=1e-12))
     if batch.auxiliary_N.any():
         positive = auxiliary_weights(batch, regulariser) > 0
         metrics |= {"auxiliary": float(batch.auxiliary_N.sum()), "positives": float(positive.sum())}

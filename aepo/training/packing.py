@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aepo.trajectories.tree import RolloutTree
+from aepo.trajectories.tree import RolloutTree, Segment
+
+SEGMENT_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Trajectory:
         token_ids: (L,) all tokens.
         policy: (n,) positions of the policy tokens, ascending, all > 0.
         logprobs: (n,) of the sampler, nats; NaN where it gave none.
+        turns: (n,) the turn of each policy token, counted from 0.
+        segments: (n,) the segment of each policy token; no two trees have one in common.
+        observed: per turn, the text of the turn before it and the tool's answer; empty texts for the first.
         reward: of the leaf; None = unscored.
         weight: leaf weight.
         tree: index of the tree it belongs to.
@@ -33,6 +38,9 @@ class Trajectory:
     token_ids: np.ndarray
     policy: np.ndarray
     logprobs: np.ndarray
+    turns: np.ndarray
+    segments: np.ndarray
+    observed: tuple[tuple[str, str], ...]
     reward: float | None
     weight: float
     tree: int
@@ -52,6 +60,7 @@ def _unroll(index: int, tree: RolloutTree) -> Iterator[Trajectory]:
         sampled = [
             (start, segment) for start, segment in zip(starts, segments, strict=True) if segment.source == "policy"
         ]
+        counts = [len(segment.token_ids) for _, segment in sampled]
         yield Trajectory(
             token_ids=np.concatenate([np.asarray(segment.token_ids, dtype=np.int64) for segment in segments]),
             policy=np.concatenate([start + np.arange(len(segment.token_ids)) for start, segment in sampled]),
@@ -63,11 +72,21 @@ def _unroll(index: int, tree: RolloutTree) -> Iterator[Trajectory]:
                     for _, segment in sampled
                 ]
             ),
+            turns=np.repeat(np.arange(len(sampled)), counts),
+            segments=np.repeat([(index << SEGMENT_BITS) + segment.id for _, segment in sampled], counts),
+            observed=_observed(segments),
             reward=leaf.reward,
             weight=weight,
             tree=index,
             auxiliary=tree.role == "auxiliary",
         )
+
+
+def _observed(path: Sequence[Segment]) -> tuple[tuple[str, str], ...]:
+    """What stood before each policy turn of a path."""
+    texts = [str(segment.token_ids) if segment.text is None else segment.text for segment in path]
+    turns = [place for place, segment in enumerate(path) if segment.source == "policy"]
+    return tuple(("", "") if place == turns[0] else (texts[place - 2], texts[place - 1]) for place in turns)
 
 
 @dataclass(frozen=True)

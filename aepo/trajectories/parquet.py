@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         pa.field("logprobs", pa.list_(pa.float32())),
         pa.field("entropies", pa.list_(pa.float32())),
         pa.field("text", pa.string()),
+        pa.field("head", pa.float64()),
         pa.field("leaf", pa.int32()),
         pa.field("reward", pa.float64()),
         pa.field("outcome", pa.string()),
@@ -81,6 +82,7 @@ def _rows(index: int, tree: RolloutTree) -> Iterator[dict[str, Any]]:
             "logprobs": segment.logprobs,
             "entropies": segment.entropies,
             "text": segment.text,
+            "head": segment.head,
             "leaf": position,
             "reward": leaf.reward if leaf else None,
             "outcome": leaf.outcome if leaf else None,
@@ -105,6 +107,7 @@ def _trees(rows: list[dict[str, Any]]) -> Iterator[RolloutTree]:
                     logprobs=_optional(row["logprobs"]),
                     entropies=_optional(row["entropies"]),
                     text=row["text"],
+                    head=row["head"],
                 )
                 for row in members
             ),

@@ -30,6 +30,7 @@ class Segment:
         logprobs: per token, nats, under the distribution really sampled (policy segments only).
         entropies: per token, nats, of the full distribution at temperature 1 (policy segments only).
         text: the decoded tokens, where someone wants to read them.
+        head: H of its first tokens, the statistic by which its explorer decided (policy segments only).
     """
 
     id: int
@@ -39,6 +40,7 @@ class Segment:
     logprobs: tuple[float, ...] | None = None
     entropies: tuple[float, ...] | None = None
     text: str | None = None
+    head: float | None = None
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
