@@ -20,7 +20,7 @@ SMALLEST_SCALE = 1e-3
 
 
 def global_rollouts(
-    root_entropy: float, tool_entropy: float, *, budget: int, beta: float = 1.0, scale: float = 1.0
+    root_entropy: float, tool_entropy: float, *, budget: int, beta: float = 1.0, scale: float = 1.0, extra: float = 0.0
 ) -> int:
     """m, the number of global rollouts out of `budget` = k; the rest are branches.
 
@@ -30,12 +30,13 @@ def global_rollouts(
         budget: k ≥ 1.
         beta: steepness.
         scale: deviation of the difference over the batch, nats.
+        extra: added before rounding; ½ gives the published code's floor(k · σ(…)) + 1.
     """
     if budget < 1:
         raise ValueError(f"the rollout budget k is {budget}; it must be at least 1")
     exponent = max(-700.0, min(700.0, beta * (root_entropy - tool_entropy) / scale))
     share = 1 / (1 + math.exp(-exponent))
-    return max(1, min(budget, math.floor(budget * share + 0.5)))
+    return max(1, min(budget, math.floor(budget * share + extra + 0.5)))
 
 
 def batch_scale(values: Sequence[float], previous: float = FIRST_SCALE) -> float:

@@ -45,8 +45,8 @@ class Exploration(Part):
     )
     initial: Annotated[Share, FIXED] = Field(1.0, gt=0, description="share of k that are global rollouts")
     beta: Annotated[Number, SPLIT] = Field(1.0, ge=0, description="steepness of the sigmoid that splits the budget")
-    extra_global: Annotated[Trajectories, SPLIT] = Field(
-        0, ge=0, description="global rollouts added to the sigmoid's share"
+    extra_global: Annotated[Number, SPLIT] = Field(
+        0.0, ge=0, description="added to the sigmoid's share of k before it is rounded half up"
     )
     statistic: Annotated[Literal["mean", "official"], MEASURED] = Field(
         "mean",
@@ -66,7 +66,9 @@ class Exploration(Part):
     )
     gamma: Annotated[Number, BRANCHING] = Field(0.2, ge=0, description="weight of the entropy difference ΔH")
     entropy_turn: Annotated[Literal["after", "before"], BRANCHING] = Field(
-        "after", description="ΔH is of the turn after the tool result, or of the one before it"
+        "after",
+        description="ΔH compares the turn after the tool result with the root's first one, or, as the published code, "
+        "the turn before it with the trajectory's own first one",
     )
     threshold: Annotated[Probability, BRANCHING] = Field(0.5, description="τ: a score of at least this branches")
     penalty: Annotated[Share, BRANCHING] = Field(0.05, description="share of the score lost per consecutive branching")

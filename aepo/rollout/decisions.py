@@ -38,29 +38,19 @@ class Decisions:
             left: trajectories that may still be started.
         """
         deltas = {path.index: self._delta(path, depth, initial[path.family]) for path in candidates}
-        if self._rule.streak_of == "prompt":
-            willing = self._one_after_another(depth, candidates, deltas, left)
-        else:
-            willing = [path for path in candidates if self._wants(path, depth, deltas[path.index], path.streak)]
+        shared = self._rule.streak_of == "prompt"
+        willing = [
+            path
+            for path in candidates
+            if self._wants(path, depth, deltas[path.index], self._streak if shared else path.streak)
+        ]
         parents = self._hand_out(willing, depth, left)
         for path in candidates:
             path.decided = depth
             path.streak = self._next(path.streak, path in parents, deltas[path.index])
+        self._streak = self._next(self._streak, bool(parents), max(deltas.values(), default=0.0))
         self._granted.update(path.family for path in parents)
         return parents
-
-    def _one_after_another(
-        self, depth: int, candidates: Sequence[Path], deltas: Mapping[int, float], left: int
-    ) -> list[Path]:
-        """With one streak for the prompt, each decision changes what the next one starts from."""
-        willing: list[Path] = []
-        for path in candidates:
-            wants = self._wants(path, depth, deltas[path.index], self._streak)
-            if wants:
-                willing.append(path)
-            branches = wants and len(willing) * self._rule.children <= left
-            self._streak = self._next(self._streak, branches, deltas[path.index])
-        return willing
 
     def _hand_out(self, willing: list[Path], depth: int, left: int) -> list[Path]:
         """Parents, once per child; where budget runs short, who comes first is the rule's."""
@@ -79,9 +69,13 @@ class Decisions:
         return next_streak(streak, branched=branched, delta_entropy=delta, rule=self._rule.streak)
 
     def _delta(self, path: Path, depth: int, initial: float) -> float:
-        """ΔH = (H − H_initial) / s_tool, H of the turn after the tool result, or of the one before it."""
-        turn = depth if self._rule.entropy_turn == "after" else depth - 1
-        return (path.heads[turn] - initial) / self._tool_scale
+        """ΔH = (H − H_initial) / s_tool, H of the turn after the tool result.
+
+        The published code takes the turn before it, and the trajectory's own first turn for the initial one.
+        """
+        if self._rule.entropy_turn == "before":
+            return (path.heads[depth - 1] - path.heads[path.born]) / self._tool_scale
+        return (path.heads[depth] - initial) / self._tool_scale
 
     def _node(self, path: Path, depth: int) -> Key:
         return (*self._key, path.index, depth)

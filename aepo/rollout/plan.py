@@ -132,8 +132,9 @@ def make_plan(
         root, tool = entropies[prompt]
         m = exploration.fixed_rollouts
         if exploration.budget == "entropy":
-            m = global_rollouts(root, tool, budget=k, beta=exploration.beta, scale=scales.root)
-            m = min(k, m + exploration.extra_global)
+            m = global_rollouts(
+                root, tool, budget=k, beta=exploration.beta, scale=scales.root, extra=exploration.extra_global
+            )
         plans.append(PromptPlan(prompt, k, m, root, tool, prompt in auxiliary))
     kept = {tree.prompt_id: tree for tree in firsts} if exploration.pre_monitor == "keep" else {}
     return BatchPlan(step, tuple(plans), scales, temperature, kept)
