@@ -7,7 +7,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,11 @@ from aepo import __version__
 from aepo.errors import UserError, explain, terminable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from aepo.algorithms.methods import Method
+    from aepo.algorithms.parts import Part
     from aepo.config import Config
 
 Runner = Callable[["Config", Path, int], None]
@@ -146,19 +151,87 @@ def prepare(source: str, environment: str, output: Path, settings: tuple[str, ..
 
 
 @main.command()
-def methods() -> None:
-    """List the methods: where they come from and which settings they change."""
+@click.argument("method", required=False)
+def methods(method: str | None) -> None:
+    """List the methods and what each changes, or show one METHOD with every setting that counts in it."""
     from rich.console import Console
-    from rich.table import Column, Table
 
-    from aepo.algorithms.methods import METHODS, PARTS
+    from aepo.algorithms.methods import METHODS
+    from aepo.config import resolve
 
-    table = Table(Column("method", no_wrap=True), "title and paper", Column("settings", no_wrap=True))
-    for method in METHODS.values():
-        changed = method.model_dump(mode="json", include=set(PARTS), exclude_defaults=True)
-        lines = [f"{part}.{key}={value}" for part, keys in changed.items() for key, value in keys.items()]
-        table.add_row(method.id, f"{method.title}\n{method.paper}", "\n".join(lines))
-    Console().print(table)
+    out = Console(highlight=False)
+    if method is None:
+        out.print(_methods(list(METHODS.values())))
+        out.print("\n[bold]aepo methods METHOD[/bold] shows one with every setting; docs/methods.md has the formulas.")
+    else:
+        chosen = METHODS[resolve({"method": method}).method]
+        out.print(f"[bold]{chosen.id}[/bold]  {chosen.title}\n[dim]{chosen.paper}, docs/methods/{chosen.id}.md[/dim]")
+        for each in _settings_of(chosen):
+            out.print(each)
+
+
+_MAIN = {
+    "exploration": ("budget", "branching"),
+    "advantage": ("estimator",),
+    "surrogate": ("function",),
+    "regulariser": ("function",),
+}
+"""The settings that say in a word what a part of a method does."""
+
+
+def _methods(rows: Sequence[Method]) -> Table:
+    """A line per part of each method: what it does, and in bold what differs from the defaults."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for number, row in enumerate(rows):
+        if number:
+            table.add_row()
+        table.add_row(Text(row.id, "bold"), f"{row.title}\n[dim]{row.paper}[/dim]")
+        parts = Table.grid(padding=(0, 2, 0, 0))
+        for name, main in _MAIN.items():
+            part = getattr(row, name)
+            shown = dict.fromkeys([*main, *part.model_dump(exclude_defaults=True)])
+            words = [Text(f"{key}={_written(part, key)}", _style(part, key)) for key in shown]
+            parts.add_row(Text(name, "dim"), Text(" ").join(words))
+        table.add_row("", parts)
+    return table
+
+
+def _settings_of(method: Method) -> Iterator[RenderableType]:
+    """Per part a heading, a table of the settings that count in it, and the names of the others."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    from aepo.algorithms.conditions import idle
+    from aepo.algorithms.methods import PARTS
+
+    idlers = [key.split(".") for key, _ in idle(method, PARTS)]
+    for name in PARTS:
+        part, without = getattr(method, name), [key for section, key in idlers if section == name]
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(min_width=18, no_wrap=True)
+        for key, field in type(part).model_fields.items():
+            if key not in without:
+                value = Text(_written(part, key), _style(part, key))
+                table.add_row(f"  {key}", value, Text(field.description or "", "dim"))
+        yield Text(f"\n{name}", "bold")
+        yield table
+        if without:
+            yield Padding(Text(f"without effect here: {', '.join(without)}", "dim"), (0, 0, 0, 2))
+
+
+def _written(part: Part, key: str) -> str:
+    """A setting's value as YAML writes it."""
+    value = getattr(part, key)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _style(part: Part, key: str) -> str:
+    return "" if getattr(part, key) == type(part).model_fields[key].default else "bold cyan"
 
 
 @main.command()
@@ -170,8 +243,7 @@ def presets() -> None:
 
     for name in config.presets():
         text = (resources.files("aepo") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-        comment = " ".join(re.findall(r"^# ?(.*)", text, re.MULTILINE))
-        click.echo(f"{name:<12}{comment}")
+        click.echo(f"{name:<18}{text.splitlines()[0].removeprefix('# ')}")
 
 
 @main.group()
@@ -185,8 +257,11 @@ def config() -> None:
 def show(source: str | None, settings: tuple[str, ...]) -> None:
     """Print a configuration with everything resolved, as YAML that --config takes."""
     from aepo.config import load_config, to_yaml
+    from aepo.storage.open import check_address
 
-    click.echo(to_yaml(load_config(source, settings)), nl=False)
+    config = load_config(source, settings)
+    check_address(config.storage)  # which refuses one that holds a secret, and shows it without
+    click.echo(to_yaml(config), nl=False)
 
 
 def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: str | None, new: bool) -> None:
@@ -227,6 +302,8 @@ def _resolve_run(source: str | None, settings: tuple[str, ...], name: str | None
     from aepo.stages.workplace import store_of
 
     config = load_config(source, settings)
+    if name == "":
+        raise UserError("--name is empty: give the run a name, or leave it out.")
     store_of(config)  # an address or credentials that are no use are refused before anything is written
     if name is None and config.run != Config.model_fields["run"].default:
         return config
@@ -241,7 +318,8 @@ def _new_name(config: Config, source: str | None) -> str:
 
     root = local_root(config.storage)
     root.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^A-Za-z0-9-]+", "-", Path(source or "quickstart").stem).strip("-") or "run"
+    file = Path(source or "quickstart").name
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", re.sub(r"[.]ya?ml$", "", file)).strip("-.") or "run"
     name = f"{stem[:40]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     numbered = (f"{name}-{number}" for number in itertools.count(2))
     return next(each for each in itertools.chain([name], numbered) if _made(root / each))

@@ -224,11 +224,13 @@ def _text(source: str) -> str:
     try:
         if source and path.is_dir():
             raise UserError(f"{where} is a folder: give the YAML file in it.")
-        if not path.is_file():
+        if not source or not path.exists():
             raise UserError(f"{where}: there is no such file and no such preset. Presets: {', '.join(presets())}.")
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{where} has {path.stat().st_size} bytes, too many for settings: give a YAML file.")
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:  # which may be a pipe
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UserError(f"{where} has more than {LARGEST} bytes, too many for settings: give a YAML file.")
+        return content.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is no UTF-8 text (byte {error.start + 1}): save it as UTF-8.") from None
     except OSError as error:

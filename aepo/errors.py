@@ -56,6 +56,7 @@ _MEANINGS = {
     errno.EACCES: "permission denied: change the permissions, or choose another folder",
     errno.EPERM: "the operation is not permitted: change the permissions, or choose another folder",
     errno.EIO: "the disk fails (input/output error): use another one",
+    errno.ENOENT: "there is no such file or folder (any more): make it, or choose another path",
     errno.ENOTDIR: "a part of the path is a file where a folder is needed: choose another folder",
     errno.EEXIST: "a file of this name is where a folder is needed: remove it, or choose another path",
     errno.EISDIR: "this is a folder where a file is needed: choose another path",
@@ -94,21 +95,26 @@ def explain(error: BaseException) -> UserError | None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within the context SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; in the main thread only."""
+    """Within the context SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; in the main thread only.
+
+    The first signal is enough: later ones, but for another Ctrl-C, are ignored: they would interrupt what is saved.
+    """
 
     def interrupt(*_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+    with _handled(interrupt, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Within the context signals wait: what must not be left half done is finished first; in the main thread only."""
+    """Within the context signals wait: for moments that must not be left half done; in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -126,4 +132,4 @@ def _handled(handler: Callable[[int, FrameType | None], None], *numbers: signal.
         yield
     finally:
         for number, previous in before.items():
-            signal.signal(number, previous)
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)

@@ -24,7 +24,7 @@ from aepo.stages.deadline import at_most
 from aepo.stages.finish import finish
 from aepo.telemetry.events import EVENTS, read_events
 
-GRACE = 6.0
+GRACE = 7.0
 """Seconds that the runner and its stages get to save what is done and end, before they are killed."""
 
 FULL = 2**16

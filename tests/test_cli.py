@@ -1,9 +1,11 @@
 """The command line: what it says, and with which exit code."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import yaml
@@ -37,6 +39,27 @@ def test_an_interrupt_while_it_starts_is_no_traceback():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_settings_may_come_from_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=("seed: 7",)).start()
+    assert load_config(str(pipe)).seed == 7
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "storage.endpoint=http://AK:SECRETX@h:9000",
+        "storage.root=s3://AK:SECRETX@b/p",
+        "storage.root=s3://b/p?k=SECRETX",
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(aepo, setting):
+    result = aepo("config", "show", "--set", "storage.root=s3://b/p", "--set", setting)
+    assert result.exit_code == 2
+    assert "SECRETX" not in result.output
 
 
 class TestMistakes:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from aepo.artifacts import DamagedArtifact
 from aepo.config import Config
 from aepo.errors import UserError
 from aepo.stages.policies import Policy, policy_from
@@ -40,7 +41,7 @@ class Pointer:
             metadata = json.loads(self.text or "")["policy"]
             return {"sha256": metadata["sha256"], **metadata}
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
+            raise DamagedArtifact(
                 f"the pointer {self.key} in the store names no champion ({error!r}): remove it, or promote a policy."
             ) from None
 
@@ -56,13 +57,25 @@ def opponent(config: Config, store: Store, candidate: str) -> Pointer:
 
     Without that, a run that is killed after its promotion would compare the new champion with itself.
     """
-    key = _opponent_key(config, candidate)
-    if store.read_text(key) is None:
-        now = champion(config, store)
+    key, now = _opponent_key(config, candidate), champion(config, store)
+    text = store.read_text(key)
+    if text is not None and not _leads_somewhere(store, text):
+        store.delete(key)
+        text = None
+    if text is None:
         now.open(store)  # a pointer that leads nowhere is refused, not kept
         store.replace_text(key, None, now.text or NOBODY)
-    text = store.read_text(key)
-    return Pointer(champion_key(config), None if text == NOBODY else text)
+        text = store.read_text(key)
+    return Pointer(now.key, None if text == NOBODY else text)
+
+
+def _leads_somewhere(store: Store, text: str) -> bool:
+    """Whether a kept opponent is nobody, or a policy that can be read."""
+    try:
+        Pointer("", None if text == NOBODY else text).open(store)
+    except DamagedArtifact:
+        return False
+    return True
 
 
 def forget_opponent(config: Config, store: Store, candidate: str) -> None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from aepo.errors import UserError
 
 SECONDS = 2.0
+SAVING = 4.0
+"""Seconds for what has been done so far; with `SECONDS` for the rest, an interrupted process ends within ten."""
 
 
 def at_most(work: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -57,6 +57,8 @@ class Kept:
 
     def _weights_are_whole(self, artifact: Artifact) -> bool:
         """Whether all that a policy points to in the store can be read; damaged weights are removed."""
+        if artifact.kind == "policy" and "key" not in artifact.metadata:
+            return False
         for entry in ("key", "optimizer"):
             if (key := artifact.metadata.get(entry)) is not None:
                 try:

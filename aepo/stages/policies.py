@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aepo.artifacts import DamagedArtifact, file_sha256, read_artifact, read_manifest, write_manifest
-from aepo.errors import UserError, reason
+from aepo.errors import reason
 from aepo.rollout.plan import Scales
 from aepo.stages.names import HISTORY
 from aepo.storage import Store
@@ -164,7 +164,7 @@ def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...],
         digest, parent = str(metadata["sha256"]), metadata["parent"]
         key, first, optimizer_key = str(metadata["key"]), str(metadata["first"]), metadata["optimizer"]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
+        raise DamagedArtifact(
             f"{where} describes no policy ({reason(error)}): it was changed, or another version wrote it. Run the "
             "stage that writes it again."
         ) from None
@@ -176,7 +176,7 @@ def policy_from(metadata: dict[str, Any], history: tuple[dict[str, float], ...],
     weights = store.fetch(key, "weights")
     optimizer = store.fetch(optimizer_key, "weights").folder / OPTIMIZER if optimizer_key else None
     if weights.metadata.get("sha256") != digest:
-        raise UserError(
+        raise DamagedArtifact(
             f"{where} and the weights at {store.uri(key)} are of different policies. Run the stage that writes the "
             "policy again."
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import itertools
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,15 +11,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from pydantic import TypeAdapter
+
 from aepo.config import Config, to_yaml
 from aepo.errors import UserError
 from aepo.plain_yaml import parse_yaml
 from aepo.stages.finish import STATUS, SUCCESS
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage import Store, local_root
+from aepo.storage.addresses import is_local
 from aepo.storage.local import appearing
 from aepo.telemetry.events import EVENTS, read_events
 from aepo.telemetry.run_state import RunState
+from aepo.telemetry.summary import Summary
 
 CONFIG, SUMMARY, LOCK = "config.yaml", "summary.json", ".lock"
 OUTCOME = (SUMMARY, "report.html", STATUS)
@@ -56,7 +59,8 @@ def unfinished_run(config: Config) -> str | None:
     """Name of the newest run with this configuration that has not succeeded and that nobody works on."""
     configs = local_root(config.storage).glob(f"*/{CONFIG}")
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        run, same = path.parent.name, not _differences(_parsed(_read(path)), config)
+        run, found = path.parent.name, _parsed(_read(path))
+        same = _same_store(found, config) and not _differences(found, config)
         if same and not _finished(store_of(config), run) and not _busy(path.parent):
             return run
     return None
@@ -70,7 +74,13 @@ def begin(config: Config) -> tuple[Beginning, str]:
     """
     folder = run_folder(config)
     # The store's word counts: a run in an object store may have been begun, or begun anew, on another machine.
-    before = store_of(config).read_text(f"{config.run}/{CONFIG}") or _read(folder / CONFIG)
+    here = _read(folder / CONFIG)
+    if here is not None and not _same_store(_parsed(here), config):
+        raise UserError(
+            f"{folder} is the folder of a run in another store than {config.storage.root}: choose another --name, or "
+            "another storage.scratch."
+        )
+    before = store_of(config).read_text(f"{config.run}/{CONFIG}") or here
     if before is None:
         if found := sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "before-"))):
             raise UserError(f"{folder} is no run's folder (it holds {found[0]}): choose another --name.")
@@ -88,7 +98,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
     return "continued", _standing(folder)
 
 
-def outcome(config: Config) -> dict[str, Any]:
+def outcome(config: Config) -> Summary:
     """The run's summary; of a run in an object store, the report is copied to the run's folder on this machine.
 
     Raises:
@@ -99,18 +109,25 @@ def outcome(config: Config) -> dict[str, Any]:
         text = store.read_text(f"{config.run}/{name}")
         if text is not None and _read(folder / name) != text:
             (folder / name).write_text(text, encoding="utf-8")
-    try:
-        summary = dict(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
-        here = folder / "report.html"
-        return summary if summary["report"] == str(here) else summary | {"report": f"{summary['report']}, and {here}"}
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise UserError(f"the run {folder} has left no summary ({error}): run it again, it goes on.") from None
+    summary = _summary(_read(folder / SUMMARY))
+    if summary is None:
+        raise UserError(f"the run {folder} has left no summary that can be read: run it again, it goes on.")
+    here = str(folder / "report.html")
+    summary["report"] = here if is_local(config.storage.root) else f"{summary['report']}, and {here}"
+    return summary
 
 
 def _finished(store: Store, run: str) -> bool:
     """Whether the run's exit handler recorded a success, and its summary is there to be shown."""
-    status, summary = (_parsed(store.read_text(f"{run}/{name}")) for name in (STATUS, SUMMARY))
-    return str(status.get("status")).upper() in SUCCESS and "report" in summary
+    status = _parsed(store.read_text(f"{run}/{STATUS}")).get("status")
+    return str(status).upper() in SUCCESS and _summary(store.read_text(f"{run}/{SUMMARY}")) is not None
+
+
+def _summary(text: str | None) -> Summary | None:
+    """A run's summary; None where the text is none."""
+    with suppress(ValueError):
+        return TypeAdapter(Summary).validate_json(text or "")
+    return None
 
 
 def _standing(folder: Path) -> str:
@@ -130,8 +147,13 @@ def _write_config(config: Config, folder: Path) -> None:
     """In the store, and in the run's folder, where that is elsewhere."""
     text = to_yaml(config)
     store_of(config).write_text(f"{config.run}/{CONFIG}", text)
-    if _read(folder / CONFIG) != text:
-        with appearing(folder / CONFIG) as part:
+    _place(folder / CONFIG, text)
+
+
+def _place(path: Path, text: str) -> None:
+    """Write a file on this machine, unless it is the store's own and reads so already."""
+    if _read(path) != text:
+        with appearing(path) as part:
             part.write_text(text, encoding="utf-8")
 
 
@@ -145,6 +167,14 @@ def _parsed(text: str | None) -> dict[str, Any]:
         tree = parse_yaml(text or "", "")
         return tree if isinstance(tree, dict) else {}
     return {}
+
+
+def _same_store(before: Mapping[str, Any], config: Config) -> bool:
+    """Whether a configuration on this machine is of a run in this store; a store of local folders may have moved."""
+    old = before.get("storage")
+    if not isinstance(old, Mapping) or is_local(config.storage.root):
+        return not isinstance(old, Mapping) or is_local(str(old.get("root", "")))
+    return all(old.get(name) == getattr(config.storage, name) for name in ("root", "endpoint"))
 
 
 def _differences(before: Mapping[str, Any], config: Config) -> list[str]:
@@ -169,14 +199,18 @@ def _set_aside(config: Config, folder: Path) -> Path:
     store = store_of(config)
     names = (f"before-{number}" for number in itertools.count(1))
     unused = (name for name in names if store.read_text(f"{config.run}/{name}/{CONFIG}") is None)
-    kept = next(folder / name for name in unused if not (folder / name).exists())
-    kept.mkdir()
-    for name in (EVENTS, "pipeline.log", *OUTCOME, CONFIG):  # the configuration last: without it, this is done again
+    kept = next(folder / name for name in unused if not (folder / name / CONFIG).exists())
+    kept.mkdir(exist_ok=True)
+    for name in (EVENTS, "pipeline.log", *OUTCOME):
         if (text := store.read_text(f"{config.run}/{name}")) is not None:
             store.write_text(f"{config.run}/{kept.name}/{name}", text)
             store.delete(f"{config.run}/{name}")
         if (folder / name).exists():
             (folder / name).replace(kept / name)
+    # The configuration last: a folder without it is not yet complete. The old one stays until it is written over.
+    if (text := store.read_text(f"{config.run}/{CONFIG}") or _read(folder / CONFIG)) is not None:
+        store.write_text(f"{config.run}/{kept.name}/{CONFIG}", text)
+        _place(kept / CONFIG, text)
     return kept
 
 

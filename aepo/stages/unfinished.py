@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from aepo.artifacts import Artifact, DamagedArtifact, write_manifest
-from aepo.stages.deadline import at_most
+from aepo.stages.deadline import SAVING, at_most
 from aepo.storage import Store
 from aepo.telemetry.events import Counter
 from aepo.trajectories.parquet import read_trees, write_trees
@@ -113,7 +113,7 @@ class TreeJournal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
-            at_most(self._flush)
+            at_most(self._flush, SAVING)
         elif error is not None:  # else the result itself is about to be written
             self._flush()
 

@@ -10,7 +10,7 @@ from aepo.errors import UserError, brief
 from aepo.paths import user_path
 from aepo.rollout.codec import Codec
 from aepo.rollout.metrics import accuracy
-from aepo.stages.deadline import at_most
+from aepo.stages.deadline import SAVING, at_most
 from aepo.stages.policies import PolicyState, save_policy
 from aepo.stages.result import StageResult
 from aepo.stages.session import Session, use_threads
@@ -111,5 +111,5 @@ def _teach(work: Work, teacher: WarmStart, measure: Measure) -> None:
             if step % settings.checkpoint_steps == 0 and step < settings.steps:
                 save()
     except KeyboardInterrupt:
-        at_most(save)
+        at_most(save, SAVING)
         raise

@@ -31,8 +31,6 @@ from aepo.storage.addresses import is_local
 from aepo.telemetry.events import EVENTS, StageLog, read_events
 
 P = ParamSpec("P")
-PUBLISHING = 3.0
-"""Seconds that the copy of a stage's events to a distant store may take: the stage itself matters more."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def stage(
                 raise
             finally:
                 if not is_local(config.storage.root):
-                    at_most(lambda: _publish(config, name, began), PUBLISHING)
+                    at_most(lambda: _publish(config, name, began))
 
         return run
 

@@ -55,7 +55,7 @@ def checked(key: str) -> str:
 
 def shown(address: str) -> str:
     """An address as it may be printed: what stands before an @, or after a colon where none belongs, is hidden."""
-    scheme, separator, rest = address.rpartition("://")
+    scheme, separator, rest = address.partition("?")[0].rpartition("://")
     hidden = re.sub(r".*@", "***@", rest, flags=re.DOTALL)
     host, slash, path = hidden.partition("/")
     return shorten(f"{scheme}{separator}{re.sub(r':(?![0-9]+$).*', ':***', host)}{slash}{path}")

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aepo.telemetry.run_state import RunState, StageRun, Tail, TimeSplit
+from aepo.telemetry.summary import Interval, Summary
 
 NUMBERS = ("reward", "accuracy", "entropy", "loss")
 """Numbers of a stage's progress that are shown."""
@@ -181,21 +182,20 @@ def plain_line(event: Mapping[str, Any], run: StageRun) -> str:
     return f"{moment}  {name}  {what}"
 
 
-def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the outcome of a run: the content of its summary.json.
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """Print the outcome of a run.
 
     Args:
-        summary: run, method, accuracy and entropy before and after, verdict, decision, reasons, policy_sha256,
-            report; and `seconds`, if known.
+        summary: the content of its summary.json.
         console: where to print; standard output by default.
     """
     console = console or Console()
     accuracy, entropy = summary["accuracy"], summary["entropy"]
     table = Table("", "before", "after", "difference", title=f"{summary['run']} ({summary['method']})")
     table.add_row(
-        "accuracy", *(_interval(accuracy[key]) for key in ("before", "after")), _interval(accuracy["difference"], True)
+        "accuracy", _interval(accuracy["before"]), _interval(accuracy["after"]), _interval(accuracy["difference"], True)
     )
-    table.add_row("entropy", *(_nats(entropy[key]) for key in ("before", "after")))
+    table.add_row("entropy", _nats(entropy["before"]), _nats(entropy["after"]))
     console.print(table)
     lines = [f"verdict   {summary['verdict']}", f"decision  {summary['decision']}"]
     lines += [f"          {reason}" for reason in summary["reasons"]]
@@ -245,12 +245,12 @@ def _numbers(metrics: Mapping[str, float]) -> str:
     )
 
 
-def _interval(interval: Mapping[str, float] | None, difference: bool = False) -> str:
+def _interval(interval: Interval | None, difference: bool = False) -> str:
     """A mean with its 95 % interval, in percent; a difference in points, with its sign."""
     if interval is None:
         return "not measured"
     sign, unit = ("+", " points") if difference else ("", " %")
-    low, high = (f"{100 * interval[end]:{sign}.1f}" for end in ("low", "high"))
+    low, high = (f"{100 * end:{sign}.1f}" for end in (interval["low"], interval["high"]))
     return f"{100 * interval['mean']:{sign}.1f}{unit}  [{low}, {high}]"
 
 

@@ -107,8 +107,10 @@ class WarmStart:
                 group["lr"] = learning_rate(self.step, settings)
             first = self.step * settings.batch_size
             batch = [demonstrate(self._environment, self._codec, first + index) for index in range(settings.batch_size)]
+            loss = self._gradient(batch)
             with postponed():
-                self.metrics["loss"] = self._update(batch)
+                self.optimizer.step()
+                self.metrics["loss"] = loss
                 self.step += 1
             yield self.step
 
@@ -120,7 +122,8 @@ class WarmStart:
             self.metrics["accuracy"], self.measured = measure(), self.step
         return self.step < settings.steps and self.metrics.get("accuracy", -1.0) < settings.target
 
-    def _update(self, batch: list[Trajectory]) -> float:
+    def _gradient(self, batch: list[Trajectory]) -> float:
+        """Leave the clipped gradient of the loss in the model; returns the loss."""
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         count = sum(len(trajectory.policy) for trajectory in batch)
@@ -131,5 +134,4 @@ class WarmStart:
             loss.backward()
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
         return total

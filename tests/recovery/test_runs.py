@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from aepo.artifacts import read_manifest
 from aepo.cli import main
-from aepo.stages import loop
+from aepo.stages import loop, run
 from aepo.stages.run import claimed
 from aepo.telemetry.events import read_events
 from tests.stages.conftest import SMALL
@@ -24,11 +24,11 @@ def root(tmp_path):
 def train(root):
     """Runs `aepo train` on the smallest run there is."""
 
-    def run(*arguments, into=root):
+    def invoke(*arguments, into=root):
         settings = [part for setting in (*SMALL, f"storage.root={into}") for part in ("--set", setting)]
         return CliRunner().invoke(main, ["train", "--config", "tiny", *settings, *arguments])
 
-    return run
+    return invoke
 
 
 @contextlib.contextmanager
@@ -41,6 +41,10 @@ def failing(monkeypatch, stage, error):
     with monkeypatch.context() as patch:
         patch.setattr(loop, stage, fail)
         yield
+
+
+def _killed(*_):
+    raise KeyboardInterrupt
 
 
 def digest(folder):
@@ -183,8 +187,53 @@ class TestStartingAnew:
             assert "needs a language model" in train(*settings).output
         assert stages_of(root / "math", "stage_finished").count("prepare") == 2
 
+    def test_a_kill_while_the_old_one_is_set_aside_leaves_a_run_that_starts_anew(self, train, root, monkeypatch):
+        assert train("--name", "changing").exit_code == 0
+        old = (root / "changing" / "summary.json").read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "_write_config", _killed)
+            assert train("--name", "changing", "--set", "seed=5").exit_code == 130
+        again = train("--name", "changing", "--set", "seed=5")
+        assert again.exit_code == 0, again.output
+        assert "anew (seed: 0 → 5" in again.stdout
+        assert (root / "changing" / "before-1" / "summary.json").read_bytes() == old
+
+
+class TestDamage:
+    def test_a_kept_opponent_that_cannot_be_read_is_chosen_again(self, train, root, monkeypatch):
+        with failing(monkeypatch, "report", KeyboardInterrupt()):
+            assert train("--name", "one").exit_code == 130
+        (kept,) = (root / "one" / "opponents").iterdir()
+        kept.write_text('{"x')
+        again = train("--name", "one")
+        assert again.exit_code == 0, again.output
+
+    @pytest.mark.parametrize("content", ["", "[]", '{"report": "x"}', '{"report": 5, "accuracy": {}}'])
+    def test_a_summary_that_cannot_be_read_is_written_again(self, content, train, root):
+        assert train("--name", "one").exit_code == 0
+        summary = (root / "one" / "summary.json").read_bytes()
+        (root / "one" / "summary.json").write_text(content)
+        again = train("--name", "one")
+        assert again.exit_code == 0, again.output
+        assert (root / "one" / "summary.json").read_bytes() == summary
+
 
 class TestRefused:
+    def test_the_folder_of_a_run_in_another_store(self, train, root):
+        (root / "far").mkdir(parents=True)
+        (root / "far" / "config.yaml").write_text("storage: {root: 's3://bucket/p', endpoint: null}\n")
+        result = train("--name", "far")
+        assert result.exit_code == 2
+        assert f"{root / 'far'} is the folder of a run in another store" in result.stderr
+        assert [path.name for path in (root / "far").iterdir() if path.name != ".lock"] == ["config.yaml"]
+
+    def test_an_empty_name(self, train, root):
+        result = train("--name", "")
+        assert (result.exit_code, result.stderr) == (
+            2,
+            "aepo: --name is empty: give the run a name, or leave it out.\n",
+        )
+
     def test_two_processes_on_one_run(self, train, root):
         (root / "busy").mkdir(parents=True)
         with claimed(root / "busy"):
