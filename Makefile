@@ -53,6 +53,9 @@ readme: setup ## write the components' READMEs and metadata, and docs/configurat
 	$(BIN)/python -m components.readme
 	$(BIN)/python -m aepo.reference
 
+figures: setup ## draw the figures of the documentation
+	$(BIN)/python docs/figures.py
+
 golden: setup ## write the compiled pipelines that tests compare with (review the diff)
 	$(BIN)/python tests/pipeline/golden_ir.py
 
@@ -75,4 +78,4 @@ clean: ## remove the environment and caches (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-slow check format readme golden manifests wheelhouse images system-deps clean
+.PHONY: help setup run test test-slow check format readme figures golden manifests wheelhouse images system-deps clean
