@@ -190,11 +190,16 @@ def surrogate_loss(surrogate: Surrogate, logprobs: Tensor, old_logprobs: Tensor,
 def _regularisation(targets: Targets, surrogate: Surrogate, logprobs_NT: Tensor, entropies_NT: Tensor | None) -> Tensor:
     """The terms beside the surrogate; importance weights and tree weights do not apply to them."""
     batch, total = targets.batch, logprobs_NT.new_zeros(())
-    if bool((targets.auxiliary_weights_N > 0).any()):
+    positives = torch.nonzero(targets.auxiliary_weights_N)[:, 0]
+    if len(positives):
         reinforce = positive_reinforce(
-            logprobs_NT, batch.old_logprobs_NT, clip_low=surrogate.clip_low, clip_high=surrogate.clip_high
+            logprobs_NT[positives],
+            batch.old_logprobs_NT[positives],
+            clip_low=surrogate.clip_low,
+            clip_high=surrogate.clip_high,
         )
-        total = total + (reinforce * batch.mask_NT * targets.auxiliary_weights_N[:, None]).sum()
+        weights_NT = batch.mask_NT[positives] * targets.auxiliary_weights_N[positives, None]
+        total = total + (reinforce * weights_NT).sum()
     if targets.bonus > 0:
         if entropies_NT is None:
             raise ValueError("an entropy bonus needs the policy's entropies, and none were given")
@@ -210,15 +215,19 @@ def _regularisation(targets: Targets, surrogate: Surrogate, logprobs_NT: Tensor,
 def _diagnostics(targets: Targets, surrogate: Surrogate, logprobs_NT: Tensor) -> dict[str, Tensor]:
     """How many tokens there were, and how many of them lay beyond the surrogate's bounds."""
     main = targets.batch.main_mask.bool()
-    delta = log_ratio(logprobs_NT, targets.batch.old_logprobs_NT)[main]
-    advantage, ratio = targets.advantages_NT[main], delta.exp()
+    delta = log_ratio(logprobs_NT, targets.batch.old_logprobs_NT)
+    ratio, nothing = delta.exp(), delta.new_zeros(())
+    positive, negative = (main & sign for sign in (targets.advantages_NT > 0, targets.advantages_NT < 0))
     low, high = 1 - surrogate.clip_low, 1 + surrogate.clip_high
     if surrogate.function == "cispo":
         low, high = surrogate.floor or 0.0, surrogate.cap
-    return {
+    sums = {
         "tokens": main.sum(),
-        "positive_tokens": (advantage > 0).sum(),
-        "clipped_high": ((advantage > 0) & (ratio > high)).sum(),
-        "clipped_low": ((advantage < 0) & (ratio < low)).sum(),
-        "kl": (ratio - 1 - delta).sum(),
+        "positive_tokens": positive.sum(),
+        "clipped_high": (positive & (ratio > high)).sum(),
+        "clipped_low": (negative & (ratio < low)).sum(),
+        "kl": torch.where(main, ratio - 1 - delta, nothing).sum(),
     }
+    if (reference_NT := targets.batch.reference_logprobs_NT) is not None:
+        sums["kl_first"] = torch.where(main, k3(logprobs_NT, reference_NT), nothing).sum()
+    return sums

@@ -72,11 +72,12 @@ def gppo(
     clip_high: float = 0.2,
     dual_clip: float | None = 3.0,
 ) -> Tensor:
-    """PPO's loss of which both bounds keep their gradient (arXiv 2508.07629, gradient-preserving clipping)."""
+    """PPO's loss of which both bounds keep their gradient (arXiv 2508.07629, gradient-preserving clipping).
+
+    The clipped ratio is sg(clip(r))·exp(logπ − sg(logπ)): its value, with the gradient of a ratio everywhere.
+    """
     ratio = log_ratio(logprobs, old_logprobs).exp()
-    gradient = (logprobs - logprobs.detach()).exp()
-    clipped = torch.where(ratio > 1 + clip_high, (1 + clip_high) * gradient, ratio)
-    clipped = torch.where(ratio < 1 - clip_low, (1 - clip_low) * gradient, clipped)
+    clipped = ratio.detach().clamp(1 - clip_low, 1 + clip_high) * (logprobs - logprobs.detach()).exp()
     return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
 
 

@@ -37,6 +37,7 @@ ENTROPY_DETAIL = (
     ),
     Panel("Auxiliary temperature", (Curve("temperature"),), include=(1.0,), trend=False),
     Panel("Auxiliary samples", (Curve("auxiliary", "drawn", "c1"), Curve("positives", "positive", "c3"))),
+    Panel("Weight of the entropy bonus", (Curve("entropy_coefficient"),), include=(0.0,), trend=False),
 )
 
 EXPLORATION = (
@@ -61,6 +62,15 @@ EXPLORATION_DETAIL = (
         "Trajectories per step",
         (Curve("trajectories", "all", "c1"), Curve("unscored", "unscored", "c2")),
     ),
+    Panel(
+        "Share of the three busiest families",
+        (Curve("top_families"),),
+        unit="%",
+        note="Branches that go back to three of a prompt's roots.",
+        include=(0.0, 1.0),
+    ),
+    Panel("Trajectories that branch, per prompt", (Curve("branched_trajectories"),)),
+    Panel("Prompts learned from", (Curve("prompts_kept"),), note="Those whose rewards differ.", include=(0.0,)),
 )
 
 DECISIONS = (
@@ -93,6 +103,7 @@ OPTIMISATION = (
         unit="%",
     ),
     Panel("KL to the sampling policy", (Curve("kl"),), unit="nats"),
+    Panel("KL to the first policy", (Curve("kl_first"),), unit="nats"),
     Panel("Importance ratio, mean", (Curve("importance"),), include=(1.0,)),
     Panel("Loss", (Curve("loss"),)),
     Panel("Learning rate", (Curve("learning_rate"),), trend=False),

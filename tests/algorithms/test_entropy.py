@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aepo.algorithms.entropy import token_entropy, top_logprob_entropy
+from aepo.algorithms.entropy import official_entropy, token_entropy, top_logprob_entropy
 from tests.algorithms import golden
 
 
@@ -23,6 +23,11 @@ def distributions(draw):
 
 def by_definition(logprobs):
     return math.fsum(-math.exp(value) * value for value in logprobs.tolist() if value > -math.inf)
+
+
+def is_clear_cut(logprobs, among):
+    """Whether the `among` likeliest tokens are certain ones: no tie decides about the last of them."""
+    return among >= len(logprobs) or logprobs[among - 1] > logprobs[among]
 
 
 class TestExact:
@@ -91,3 +96,48 @@ class TestBounds:
     def test_more_tokens_than_the_vocabulary_are_refused(self):
         with pytest.raises(ValueError, match="3 log-probs for a vocabulary of 2"):
             top_logprob_entropy(golden.tensor(0.5, 0.3, 0.2).log(), 2)
+
+
+class TestOfficial:
+    """The published code's statistic: the likeliest tokens and the sampled one, divided by log |V|."""
+
+    @given(distributions(), st.data())
+    def test_it_is_the_definition(self, logprobs, data):
+        sampled = data.draw(st.integers(0, len(logprobs) - 1), label="sampled")
+        among = data.draw(st.integers(1, 12), label="most likely")
+        assume(is_clear_cut(logprobs, among))
+        chosen = {*range(min(among, len(logprobs))), sampled}  # distributions come most likely first
+        expected = by_definition(logprobs[sorted(chosen)]) / math.log(len(logprobs))
+        found = official_entropy(logprobs, torch.tensor(sampled), among).item()
+        assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+    @given(distributions(), st.data())
+    def test_where_tokens_stand_in_the_vocabulary_is_irrelevant(self, logprobs, data):
+        assume(is_clear_cut(logprobs, 3))
+        order = torch.tensor(data.draw(st.permutations(range(len(logprobs)))))
+        sampled = torch.tensor(data.draw(st.integers(0, len(logprobs) - 1)))
+        place = torch.nonzero(order == sampled)[0, 0]
+        here, there = official_entropy(logprobs, sampled, 3), official_entropy(logprobs[order], place, 3)
+        assert here.item() == pytest.approx(there.item(), rel=1e-12, abs=1e-15)
+
+    @given(distributions())
+    def test_a_small_vocabulary_is_looked_at_wholly(self, logprobs):
+        found = official_entropy(logprobs, torch.tensor(0), 40)
+        torch.testing.assert_close(found, token_entropy(logprobs) / math.log(len(logprobs)))
+
+    def test_by_hand(self):
+        """p = .6, .3, .1: one likely token and the sampled last one, of a vocabulary of 3."""
+        found = official_entropy(golden.tensor([0.3, 0.6, 0.1]).log(), torch.tensor([2]), 1)
+        expected = -(0.6 * math.log(0.6) + 0.1 * math.log(0.1)) / math.log(3)
+        assert found.tolist() == pytest.approx([expected])
+
+    def test_every_token_of_a_batch_gets_its_own(self):
+        logprobs = torch.randn(2, 3, 20, generator=torch.Generator().manual_seed(0)).double().log_softmax(-1)
+        tokens = torch.arange(6).reshape(2, 3)
+        together = official_entropy(logprobs, tokens)
+        alone = [[official_entropy(logprobs[i, j], tokens[i, j]).item() for j in range(3)] for i in range(2)]
+        torch.testing.assert_close(together, torch.tensor(alone, dtype=torch.float64))
+
+    def test_impossible_tokens_count_nothing(self):
+        logprobs = golden.tensor([0.0, -math.inf, -math.inf])
+        assert official_entropy(logprobs, torch.tensor([0])).tolist() == [0.0]
