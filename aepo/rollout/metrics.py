@@ -10,6 +10,7 @@ from aepo.trajectories.tree import Leaf, RolloutTree
 
 DEPTHS = 4
 """Branches are counted per depth up to here."""
+TOP_FAMILIES = 3
 
 
 def accuracy(trees: Sequence[RolloutTree]) -> float:
@@ -31,13 +32,17 @@ def plan_metrics(plan: BatchPlan) -> dict[str, float]:
 
 
 def tree_metrics(trees: Sequence[RolloutTree]) -> dict[str, float]:
-    """Metrics of a batch's main trees; sampled tokens count auxiliary ones too."""
+    """Metrics of a batch's main trees; sampled tokens count auxiliary ones too.
+
+    `top_families` is the mean over the trees that branched, and missing where none has.
+    """
     main = [tree for tree in trees if tree.role == "main"]
     leaves = [leaf for tree in main for leaf in tree.leaves]
     count = max(1, len(leaves))
     depths: Counter[int] = Counter()
     for tree in main:
         depths.update(tree.branches_by_depth())
+    concentrations = [share for tree in main if (share := top_families(tree)) is not None]
     policy = [segment for tree in trees for segment in tree.segments if segment.source == "policy"]
     return {
         "reward": _weighted_mean(main, lambda leaf: leaf.reward or 0.0),
@@ -46,10 +51,35 @@ def tree_metrics(trees: Sequence[RolloutTree]) -> dict[str, float]:
         "unscored": sum(leaf.reward is None for leaf in leaves) / count,
         "trajectories": float(len(leaves)),
         "branches": sum(depths.values()) / count,
+        "branched_trajectories": sum(map(branched_trajectories, main)) / max(1, len(main)),
+        **({"top_families": sum(concentrations) / len(concentrations)} if concentrations else {}),
         "tool_calls": sum(tree.depth(leaf.segment) for tree in main for leaf in tree.leaves) / count,
         "sampled_tokens": float(sum(len(segment.token_ids) for segment in policy)),
         **{f"branches_depth_{depth}": depths[depth] / count for depth in range(1, DEPTHS + 1)},
     }
+
+
+def top_families(tree: RolloutTree) -> float | None:
+    """Share of a tree's branches that fall on its three most-branched families; None where nothing branched.
+
+    A family is every trajectory that goes back to one root. All of it but the root itself are branches.
+    """
+    families = Counter(path[1] for path in tree.paths())
+    branches = sorted((size - 1 for size in families.values()), reverse=True)
+    return sum(branches[:TOP_FAMILIES]) / sum(branches) if sum(branches) else None
+
+
+def branched_trajectories(tree: RolloutTree) -> int:
+    """Trajectories that branched at least once.
+
+    A fork after a tool result was made by the trajectory that called the tool: the oldest that goes through it.
+    """
+    seen, count = {0}, 0
+    for path in tree.paths():
+        own = set(path) - seen
+        seen |= own
+        count += any(len(tree.children[segment]) > 1 for segment in own)
+    return count
 
 
 def _weighted_mean(trees: Sequence[RolloutTree], value: Callable[[Leaf], float]) -> float:

@@ -142,7 +142,7 @@ def make_plan(
 
 def _auxiliary(prompt_ids: Sequence[str], regulariser: Regulariser, seed: int, step: int) -> set[str]:
     """The share of prompts that get auxiliary trajectories, at least one unless it is 0, chosen by their keys."""
-    if regulariser.function == "none":
+    if regulariser.function != "auxiliary":
         return set()
     ordered = sorted(prompt_ids, key=lambda prompt: keys.uniform(seed, step, prompt, "auxiliary"))
     count = math.floor(regulariser.share * len(ordered) + 0.5)

@@ -355,7 +355,7 @@ class TransformersEngine:
             self._slots[request.slot].unread = tokens[row]
             finish = self._finish(request, tokens[row])
             if request.on_head and (len(request.head) == request.sampling.head_tokens or finish):
-                request.on_head(request.head)
+                request.on_head(tuple(request.head))
                 request.on_head = None
             if finish:
                 self._end(request, finish)

@@ -47,6 +47,8 @@ class Segment:
             raise ValueError(f"segment {self.id}: source {self.source!r} is none of {', '.join(SOURCES)}")
         if (self.parent is None) != (self.source == "prompt"):
             raise ValueError(f"segment {self.id}: exactly the prompt has no parent")
+        if self.head is not None and self.source != "policy":
+            raise ValueError(f"segment {self.id}: only policy segments have head")
         for name in ("logprobs", "entropies"):
             values = getattr(self, name)
             if values is None:

@@ -1,120 +1,22 @@
 """The explorer: exactly k trajectories, decisions that depend on content and keys alone."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 
 from aepo import keys
-from aepo.algorithms.methods import METHODS, Exploration
+from aepo.algorithms.methods import METHODS
+from aepo.algorithms.parts import Exploration
 from aepo.environments.base import Prompt
-from aepo.environments.protocol import TagProtocol
 from aepo.errors import UserError
 from aepo.rollout.batch import grow_all
-from aepo.rollout.engine import Generation, Sampling
-from aepo.rollout.explorer import Explorer, Growth, Task
+from aepo.rollout.explorer import Growth
 from aepo.rollout.failures import ToolFailures
-from aepo.scoring.base import Score
-from aepo.tools.base import Observation, ToolError
+from tests.rollout.scripted import RAISED, Script, calls_then_answers, depth, grow, task
 
 AEPO = METHODS["aepo"].exploration
 ALWAYS = Exploration(branching=True, alpha=1.0, gamma=0.0, penalty=0.0, threshold=0.5)
 NEVER = Exploration(branching=True, alpha=0.0, gamma=0.0)
-
-
-class Letters:
-    """A codec of one token per character."""
-
-    def encode(self, text):
-        return tuple(map(ord, text))
-
-    encode_prompt = encode
-
-    def decode(self, token_ids):
-        return "".join(map(chr, token_ids))
-
-
-@dataclass
-class Script:
-    """An engine that says what `speak(prefix text, key)` tells it, after a wait that `delay` decides."""
-
-    speak: object
-    delay: object = lambda key: 0
-    entropy: object = lambda key: 1.0
-    capacity: int = 64
-    log: list = field(default_factory=list)
-    restored: list = field(default_factory=list)
-    released: list = field(default_factory=list)
-
-    async def generate(self, prefix, sampling, *, tree="", on_head=None):
-        text = self.speak(Letters().decode(prefix), sampling.key)
-        self.log.append(sampling.key)
-        entropies = tuple([float(self.entropy(sampling.key))] * len(text))
-        for _ in range(self.delay(sampling.key)):
-            await asyncio.sleep(0)
-        on_head(entropies[: sampling.head_tokens])
-        for _ in range(self.delay((*sampling.key, "rest"))):
-            await asyncio.sleep(0)
-        return Generation(Letters().encode(text), (-1.0,) * len(text), entropies, "stop")
-
-    async def restore(self, tree, runs):
-        self.restored.append(runs)
-
-    def release(self, tree):
-        self.released.append(tree)
-
-
-RAISED = {
-    "key": KeyError("x"),
-    "value": ValueError("this is no number"),
-    "exit": SystemExit(1),
-    "cancelled": asyncio.CancelledError(),
-    "time": TimeoutError(),
-}
-
-
-class Echo:
-    name = "look"
-
-    async def call(self, arguments, context):
-        if arguments == "break":
-            raise ToolError("the network is down")
-        if arguments in RAISED:
-            raise RAISED[arguments]
-        if arguments == "nothing":
-            return None
-        return Observation(f"{len(context.history)}")
-
-
-class Place:
-    """A task with one tool; answering `yes` is right."""
-
-    name = "place"
-    protocol = TagProtocol(["look"], result="[{}]")
-    max_tool_calls = 4
-    tool_bonus = False
-
-    def __init__(self):
-        self.tools = {"look": Echo()}
-
-    def score(self, prompt, trajectory):
-        return Score.of(float(trajectory.answer == "yes"))
-
-
-def calls_then_answers(calls):
-    """Look `calls` times, then answer."""
-
-    def speak(prefix, key):
-        return "<look>x</look>" if prefix.count("[") < calls else "<answer>yes</answer>"
-
-    return speak
-
-
-def grow(script, exploration, *, k, m, first=None, tool_scale=1.0, prompt="p0", branching=True, context=400):
-    sampling = Sampling(key=(), max_tokens=50, stop=Place.protocol.stop_strings)
-    task = Task(script, Letters(), Place(), exploration, sampling, context=context)
-    growth = Growth((0, 0, prompt, "main"), k=k, m=m, tool_scale=tool_scale, branching=branching, first=first)
-    return asyncio.run(Explorer(task, Prompt(prompt, "question?", ("yes",)), growth).grow())
 
 
 class TestCount:
@@ -174,8 +76,8 @@ class TestBranching:
             ]
             return sum(sum(tree.branches_by_depth().values()) for tree in grown)
 
-        rising = share(lambda key: 1.0 if key[5] == 0 else 2.0)
-        falling = share(lambda key: 1.0 if key[5] == 0 else 0.0)
+        rising = share(lambda prefix, key: 1.0 + depth(prefix))
+        falling = share(lambda prefix, key: 1.0 - depth(prefix))
         assert rising > 1.3 * falling
 
     def test_the_slots_left_go_to_the_families_with_fewest_branches(self):
@@ -190,11 +92,11 @@ class TestDeterminism:
         """The same tree, whoever is slow: entropies and texts are functions of the node's key."""
 
         def speak(prefix, key):
-            if prefix.count("[") < 1 + keys.digest("calls", *key) % 3:
+            if depth(prefix) < 1 + keys.digest("calls", *key) % 3:
                 return f"<look>{keys.digest(*key) % 97}</look>"
             return "<answer>yes</answer>" if keys.uniform("right", *key) < 0.5 else "<answer>no</answer>"
 
-        def entropy(key):
+        def entropy(prefix, key):
             return 0.5 + keys.uniform("entropy", *key)
 
         def waits(key):
@@ -251,11 +153,10 @@ class TestRefused:
             grow(Script(calls_then_answers(0)), NEVER, k=4, m=4, context=9)
 
     def test_a_tree_that_does_not_fit_the_engine(self):
-        sampling = Sampling(key=(), max_tokens=50)
-        task = Task(Script(calls_then_answers(0), capacity=3), Letters(), Place(), NEVER, sampling, context=400)
+        small = task(Script(calls_then_answers(0), capacity=3), NEVER)
         prompt = Prompt("p0", "question?", ("yes",))
         with pytest.raises(UserError, match=r"4 trajectories does not fit the engine's 3"):
-            asyncio.run(grow_all(task, [(prompt, Growth((0,), k=4, m=4))]))
+            asyncio.run(grow_all(small, [(prompt, Growth((0,), k=4, m=4))]))
 
     def test_one_broken_trajectory_ends_the_others_quietly(self, recwarn):
         def speak(prefix, key):
@@ -272,12 +173,10 @@ class TestFailingTools:
     """A batch of which something is left goes on, and one of which nothing is left is refused."""
 
     def grow_all(self, speak, prompts=3, journal=None, tell=None):
-        sampling = Sampling(key=(), max_tokens=50, stop=Place.protocol.stop_strings)
-        task = Task(Script(speak), Letters(), Place(), NEVER, sampling, context=400, failures=ToolFailures(tell))
         growths = [
             (Prompt(f"p{n}", "question?", ("yes",)), Growth((0, 0, f"p{n}", "main"), k=4, m=4)) for n in range(prompts)
         ]
-        return asyncio.run(grow_all(task, growths, journal))
+        return asyncio.run(grow_all(task(Script(speak), NEVER, failures=ToolFailures(tell)), growths, journal))
 
     def test_every_trajectory(self):
         with pytest.raises(

@@ -1,10 +1,15 @@
 """The budget plan: scales from the batch, m from the entropies, auxiliary prompts from their keys."""
 
+import math
+import statistics
+from dataclasses import replace
+
 import pytest
 
 from aepo.algorithms.budget import FIRST_SCALE, global_rollouts
-from aepo.algorithms.methods import METHODS, Exploration, Regulariser
-from aepo.rollout.plan import Scales, make_plan, needs_pre_monitor, turn_entropies
+from aepo.algorithms.methods import METHODS
+from aepo.algorithms.parts import Exploration, Regulariser
+from aepo.rollout.plan import Scales, head_entropy, make_plan, needs_pre_monitor, turn_entropies
 from aepo.trajectories import Leaf, RolloutTree, Segment
 
 AEPO = METHODS["aepo"].exploration
@@ -43,6 +48,52 @@ class TestSplit:
         plan = make_plan(0, ["p"], [first("p", [3.0])], AEPO, NONE, seed=0)
         assert plan.prompts[0].m == 8
 
+    @pytest.mark.parametrize("k", range(1, 65))
+    def test_every_budget_follows_the_sigmoid(self, k):
+        """floor(k·σ(β·(H_root − H_tool)/s) + ½) within [1, k], written out again, from far below 0 to far above."""
+        differences = [-30.0, -2.0, -0.7, -0.1, 0.0, 0.1, 0.4, 1.1, 3.0, 30.0]
+        trees = [first(f"p{n}", [40.0 + difference], [40.0]) for n, difference in enumerate(differences)]
+        ids = [tree.prompt_id for tree in trees]
+        for beta in (0.0, 1.0, 5.0):
+            rule = AEPO.model_copy(update={"k": k, "beta": beta})
+            scale = statistics.stdev(differences)
+            shares = [1 / (1 + math.exp(-beta * difference / scale)) for difference in differences]
+            expected = [max(1, min(k, math.floor(k * share + 0.5))) for share in shares]
+            plan = make_plan(0, ids, trees, rule, NONE, seed=0)
+            assert plan.scales.root == pytest.approx(scale)
+            assert [row.m for row in plan.prompts] == expected
+            assert [row.k for row in plan.prompts] == [k] * len(ids)
+
+    @pytest.mark.parametrize("k", range(1, 65))
+    def test_the_published_split_is_rounded_down_and_has_one_more(self, k):
+        differences = [-8.0, -1.0, -0.2, 0.0, 0.3, 1.0, 8.0]
+        trees = [first(f"p{n}", [9.0 + difference], [9.0]) for n, difference in enumerate(differences)]
+        rule = METHODS["aepo-official"].exploration.model_copy(update={"k": k})
+        plan = make_plan(0, [tree.prompt_id for tree in trees], trees, rule, NONE, seed=0)
+        expected = [min(k, math.floor(k / (1 + math.exp(-0.5 * difference))) + 1) for difference in differences]
+        assert [row.m for row in plan.prompts] == expected
+        assert not plan.firsts
+
+    @pytest.mark.parametrize(("extra", "m"), [(0.0, 8), (0.5, 9), (1.0, 9), (7.0, 15), (8.0, 16), (900.0, 16)])
+    def test_extra_global_rollouts_never_exceed_the_budget(self, extra, m):
+        rule = AEPO.model_copy(update={"extra_global": extra})
+        assert make_plan(0, ["p"], [first("p", [3.0])], rule, NONE, seed=0).prompts[0].m == m
+
+    def test_the_statistic_that_was_recorded_is_the_one_that_counts(self):
+        """H of a turn is what its explorer took, whatever its token entropies would give."""
+        tree = first("p", [1.0, 3.0], [5.0])
+        recorded = tree.segments[1]
+        told = RolloutTree("p", (tree.segments[0], replace(recorded, head=7.0), *tree.segments[2:]), tree.leaves)
+        assert turn_entropies(tree, 20) == (2.0, (5.0,))
+        assert turn_entropies(told, 20) == (7.0, (5.0,))
+
+    @pytest.mark.parametrize(
+        ("statistic", "values", "tokens", "expected"),
+        [("mean", [1, 2, 9], 2, 1.5), ("official", [1, 2, 9], 2, 3), ("mean", [], 2, 0), ("official", [], 2, 0)],
+    )
+    def test_h_of_a_head(self, statistic, values, tokens, expected):
+        assert head_entropy(values, tokens, statistic) == expected
+
     def test_too_few_values_carry_the_scale_of_the_batch_before(self):
         trees = self.trees(3)
         ids = [tree.prompt_id for tree in trees]
@@ -67,6 +118,12 @@ class TestSplit:
         assert not needs_pre_monitor(rule)
         assert needs_pre_monitor(AEPO)
         assert [row.m for row in make_plan(0, ["a", "b"], [], rule, NONE, seed=0).prompts] == [8, 8]
+
+
+def test_only_the_auxiliary_regulariser_has_auxiliary_prompts():
+    for method in METHODS.values():
+        plan = make_plan(0, ["a", "b"], [], Exploration(), method.regulariser, seed=0)
+        assert any(row.auxiliary for row in plan.prompts) == (method.regulariser.function == "auxiliary"), method.id
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.25, 6), (0.0, 0), (1.0, 24)])

@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+import math
+from functools import partial
 
 import pytest
 import torch
@@ -76,6 +78,60 @@ class TestStatistics:
         one, again, other = (run(make_engine().generate(PROMPT, sampling(key, tokens=30))) for key in (1, 1, 2))
         assert one == again
         assert one.token_ids != other.token_ids
+
+
+def written_out(logits_TV, tokens, most_likely=10):
+    """Σ −p·log p over the ten most likely tokens and the sampled one, over log |V|, token by token."""
+    found = []
+    for logits_V, token in zip(logits_TV, tokens, strict=True):
+        p_V = torch.softmax(logits_V, -1)
+        looked_at = {*p_V.argsort(descending=True)[:most_likely].tolist(), token}
+        found.append(-sum(float(p_V[one] * p_V[one].log()) for one in looked_at) / math.log(len(p_V)))
+    return found
+
+
+class TestOfficialStatistic:
+    """What `on_head` is told under the published code's statistic; entropies stay those of the full distribution."""
+
+    @pytest.fixture
+    def heads(self, make_engine):
+        def generate(*keys, **options):
+            told, engine = {}, make_engine()
+
+            def tell(key, head):
+                told[key] = list(head)
+
+            async def crowd():
+                calls = [
+                    engine.generate(PROMPT, sampling(key, statistic=statistic, **options), on_head=partial(tell, key))
+                    for key, statistic in keys
+                ]
+                return dict(zip((key for key, _ in keys), await asyncio.gather(*calls), strict=True))
+
+            generations = run(crowd())
+            return {key: (told[key], generations[key]) for key, _ in keys}
+
+        return generate
+
+    def test_it_is_the_plain_formula(self, heads, model):
+        for head, generation in heads(*((n, "official") for n in range(4)), tokens=25, head_tokens=20).values():
+            with torch.no_grad():
+                logits = model(torch.tensor([[*PROMPT, *generation.token_ids]])).logits[0, len(PROMPT) - 1 : -1]
+            expected = written_out(logits.double(), generation.token_ids)[:20]
+            assert head == pytest.approx(expected, abs=2e-5)
+            assert head != pytest.approx(list(generation.entropies[:20]), abs=1e-3)
+
+    def test_of_the_distribution_at_temperature_one(self, heads, model):
+        ((head, generation),) = heads(("hot", "official"), tokens=20, temperature=1.7, top_p=0.9).values()
+        with torch.no_grad():
+            logits = model(torch.tensor([[*PROMPT, *generation.token_ids]])).logits[0, len(PROMPT) - 1 : -1]
+        assert head == pytest.approx(written_out(logits.double(), generation.token_ids), abs=2e-5)
+
+    def test_it_changes_neither_tokens_nor_entropies_nor_neighbours(self, heads):
+        official, mean = heads((1, "official"), (2, "mean")), heads((1, "mean"), (2, "mean"))
+        assert official[1][1] == mean[1][1]
+        assert official[2] == mean[2]
+        assert mean[1][0] == list(mean[1][1].entropies)
 
 
 class TestBitEquality:

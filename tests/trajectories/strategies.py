@@ -24,15 +24,16 @@ def float32(low: float, high: float) -> st.SearchStrategy[float]:
 
 @st.composite
 def segments(draw: st.DrawFn, position: int, parent: int | None, source: str, most_tokens: int = 5) -> Segment:
-    """A segment at a place of a tree; only the policy has log-probs and entropies, and not always."""
+    """A segment at a place of a tree; only the policy has log-probs, entropies and H, and not always."""
     tokens = tuple(draw(st.lists(st.integers(0, LARGEST_TOKEN), max_size=most_tokens)))
     exactly = {"min_size": len(tokens), "max_size": len(tokens)}
     if source == "policy":
         logprobs = draw(st.none() | st.lists(float32(-64, 0), **exactly).map(tuple))
         entropies = draw(st.none() | st.lists(float32(0, 12), **exactly).map(tuple))
+        head = draw(st.none() | st.floats(0, 240))
     else:
-        logprobs = entropies = None
-    return Segment(position, parent, source, tokens, logprobs, entropies, draw(st.none() | texts))
+        logprobs = entropies = head = None
+    return Segment(position, parent, source, tokens, logprobs, entropies, draw(st.none() | texts), head)
 
 
 @st.composite

@@ -51,6 +51,15 @@ class TestRoundTrip:
         assert found.segments[1].entropies == (float(np.float32(0.3)), 1.5)
         assert found.leaves[0].reward == 1.1  # rewards are float64
 
+    def test_h_of_a_turn_keeps_its_full_precision(self, tmp_path):
+        """Decisions are repeated from it: it is no float32, unlike what it was computed from."""
+        turn = Segment(1, 0, "policy", (7,), (-0.1,), (0.3,), head=0.1 + 0.2)
+        write_trees(
+            tmp_path / "trees.parquet",
+            [dataclasses.replace(TREE, segments=(TREE.segments[0], turn), leaves=(Leaf(1, 1.0, "correct", "answer"),))],
+        )
+        assert read_trees(tmp_path / "trees.parquet")[0].segments[1].head == 0.1 + 0.2
+
     def test_a_second_writing_replaces_the_first(self, tmp_path):
         path = tmp_path / "trees.parquet"
         write_trees(path, [TREE, TREE])
