@@ -7,6 +7,7 @@ docstrings of the validators that enforce them; what a method changes in METHODS
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from aepo.algorithms.conditions import Only
 from aepo.algorithms.methods import METHODS, PARTS
 from aepo.algorithms.parts import Part
 from aepo.config import Config, load_config, presets, resolve
@@ -25,6 +27,7 @@ from aepo.units import Unit
 TARGET = Path(__file__).parents[1] / "docs" / "configuration.md"
 NUMBERS = (int, float)
 WORDS = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", NoneType: "`null`"}
+_KEY = re.compile(r"\b[a-z_]+\.[a-z_]+\b")
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 INTRODUCTION = """\
@@ -59,10 +62,11 @@ $ aepo run --config mine.yaml --set training.importance=off --set 'evaluation.be
 ```
 
 A layer that changes the method takes back what the old method had set, and nothing else. Unknown keys, values out of
-range and settings that contradict each other are refused before anything runs.
+range, settings that contradict each other and settings that have no effect are refused before anything runs.
 
 In the tables, *unit* is what a number counts or measures, — for a plain number; *default* is what holds where no layer
 says otherwise, for every method that is not named after it; `null` is no value, and *meaning* says what follows.
+Where the condition after "Only where" does not hold, a setting has no effect and keeps its default.
 """
 
 
@@ -133,8 +137,7 @@ def reference() -> str:
 
 def _section(title: str, model: BaseModel, leaves: Iterable[Setting]) -> list[str]:
     rows = [
-        (f"`{leaf.key}`", _type(leaf), _unit(leaf), _range(leaf), _default(leaf), leaf.field.description or "")
-        for leaf in leaves
+        (f"`{leaf.key}`", _type(leaf), _unit(leaf), _range(leaf), _default(leaf), _meaning(leaf)) for leaf in leaves
     ]
     rules = [
         f"- {' '.join((inspect.getdoc(validator.func) or '').split())}"
@@ -218,6 +221,12 @@ def _default(leaf: Setting) -> str:
     others = {method.id: getattr(getattr(method, part), name) for method in METHODS.values()} if part in PARTS else {}
     differing = [f"{method}: {_code(value)}" for method, value in others.items() if value != leaf.default]
     return "; ".join([_code(leaf.default), *differing])
+
+
+def _meaning(leaf: Setting) -> str:
+    """The description, and where alone the setting counts."""
+    where = [_KEY.sub(r"`\g<0>`", only.where) for only in leaf.field.metadata if isinstance(only, Only)]
+    return ". ".join([leaf.field.description or "", *(f"*Only where* {condition}." for condition in where)])
 
 
 def _names(names: Iterable[str]) -> str:

@@ -269,7 +269,7 @@ def measure_throughput(arguments: argparse.Namespace) -> None:
     model, tokenizer = _taught(config)
     session = Session(config, model, tokenizer)
     objective = Objective(config.advantage, config.surrogate, config.regulariser)
-    learner = Learner(model, objective, config.training, total_steps=40, seed=0)
+    learner = Learner(model, objective, config.training, total_steps=40, seed=0, context=config.rollout.context)
     prompts = list(session.environment.prompts("train"))
     seconds = {"explore": 0.0, "learn": 0.0}
     steps, trajectories = 3 if arguments.quick else 10, 0

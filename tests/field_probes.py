@@ -207,6 +207,10 @@ def rollout_steps(lab: Laboratory, base: Config, config: Config) -> int:
     return lab.open(_learned(lab, base, config).folder).state.step
 
 
+def prompts_drawn(lab: Laboratory, base: Config, config: Config) -> int:
+    return lab.open(_learned(lab, base, config).folder).state.cursor
+
+
 def largest_microbatch(lab: Laboratory, base: Config, config: Config) -> int:
     return max(rows * width for rows, width in _learned(lab, base, config).passes)
 

@@ -1,6 +1,7 @@
 """Configurations: layers, names, round trips."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -141,7 +142,8 @@ class TestMistakes:
             load_config(file(text))
 
     def test_a_missing_file_is_named_and_the_presets_too(self):
-        with pytest.raises(UserError, match=r"config mine\.yaml: there is no such file .* Presets: quickstart, tiny"):
+        named = re.escape(f"Presets: {', '.join(presets())}.")
+        with pytest.raises(UserError, match=rf"config mine\.yaml: there is no such file .*{named}"):
             load_config("mine.yaml")
 
     def test_graded_rewards_need_a_word_on_what_is_positive(self):
@@ -150,6 +152,74 @@ class TestMistakes:
             load_config(None, graded)
         assert load_config(None, [*graded, "regulariser.positive_threshold=0.5"])
         assert load_config(None, [*graded, "regulariser.positive=advantage"])
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            (
+                "method=grpo regulariser.target=0.3",
+                "regulariser.target = 0.3 .* regulariser.function is auxiliary with",
+            ),
+            ("method=grpo regulariser.coefficient=0.3", "only where regulariser.function is not none"),
+            (
+                "method=grpo advantage.sharing=hard",
+                "advantage.sharing = 'hard' .* only where exploration.branching is true",
+            ),
+            ("method=grpo exploration.gamma=0.5", "only where exploration.branching is true"),
+            ("method=grpo exploration.draws=3", "only where exploration.dynamic_sampling is true"),
+            ("method=grpo advantage.step_weight=0.5", "only where advantage.estimator is gigpo"),
+            ("method=grpo advantage.entropy_from=current", "only where advantage.entropy_weight is above 0"),
+            ("method=grpo advantage.overlong_tokens=50", "only where advantage.overlong_factor is above 0"),
+            ("method=grpo surrogate.cap=3", "surrogate.cap = 3.0 .* only where surrogate.function is cispo"),
+            (
+                "method=reinforce++ advantage.normalise_std=false",
+                "only where advantage.estimator is group_relative or gigpo",
+            ),
+            ("method=cispo surrogate.clip_high=0.3", "only where surrogate.function is not cispo, or"),
+            ("method=cispo surrogate.dual_clip=2", "only where surrogate.function is not cispo"),
+            ("method=cispo surrogate.floor=6", "surrogate.floor is above surrogate.cap"),
+            ("method=grpo-entropy regulariser.limit=0.5", "and regulariser.adaptive is true"),
+            ("method=grpo-entropy regulariser.rule=none", "only where regulariser.function is auxiliary"),
+            ("method=aepo-arbitrary regulariser.rule=none regulariser.high=2", "and regulariser.rule is not none"),
+            (
+                "method=aepo-arbitrary regulariser.positive=all regulariser.positive_threshold=0",
+                "regulariser.positive is reward",
+            ),
+            ("method=aepo exploration.penalty=0 exploration.streak=high_entropy", "exploration.penalty is above 0"),
+            (
+                "method=aepo exploration.branching=false advantage.sharing=hard",
+                "only where exploration.branching is true",
+            ),
+            ("method=aepo exploration.initial=0.25", "only where .*exploration.budget is fixed"),
+            ("method=grpo exploration.budget=entropy", "only where exploration.branching is true"),
+            (
+                "method=aepo exploration.budget=fixed exploration.initial=0.95",
+                "exploration.initial = 0.95 makes all 8 trajectories global .* lower it, or set",
+            ),
+        ],
+    )
+    def test_settings_that_make_no_sense_together_are_refused_with_the_reason(self, settings, message):
+        with pytest.raises(UserError, match=message):
+            load_config("quickstart", settings.split())
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            "method=grpo exploration.gamma=0.2 regulariser.target=0.5",
+            "method=aepo-official exploration.branching=false",
+            "method=grpo-entropy regulariser.function=none",
+            "method=dapo surrogate.function=cispo",
+            "method=grpo exploration.branching=true",
+            "method=aepo exploration.budget=fixed",
+            "method=aepo exploration.initial=0.5",
+            "method=grpo exploration.branching=true exploration.budget=entropy",
+            "method=grpo exploration.branching=true exploration.k=1",
+        ],
+        ids=str,
+    )
+    def test_what_is_left_as_it_is_may_be_idle(self, settings):
+        """A default that is written out, and what the method itself had set, are no contradiction."""
+        assert load_config("quickstart", settings.split())
 
     def test_several_mistakes_are_told_at_once(self):
         with pytest.raises(UserError) as caught:

@@ -6,6 +6,8 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
+from aepo.algorithms.conditions import conditions
+from aepo.algorithms.methods import PARTS
 from aepo.cli import main
 from aepo.config import Config, load_config
 from aepo.errors import UserError
@@ -16,7 +18,7 @@ SETTINGS = {leaf.key: leaf for leaf in settings()}
 NUMBERS = {key: leaf for key, leaf in SETTINGS.items() if leaf.number is not None}
 ROWS = {
     cells[0].strip("`"): dict(zip(("type", "unit", "range", "default", "meaning"), cells[1:], strict=True))
-    for line in TEXT.splitlines()
+    for line in TEXT.partition("## Presets")[0].splitlines()
     if len(cells := line.strip("| ").split(" | ")) == 6 and cells[0].startswith("`")
 }
 ANY_NUMBER = {"regulariser.positive_threshold"}
@@ -44,6 +46,19 @@ def test_every_setting_has_a_meaning():
     assert [key for key, row in ROWS.items() if not row["meaning"]] == []
 
 
+def test_every_condition_of_a_setting_stands_with_its_meaning():
+    conditional = {
+        f"{part}.{name}": only.where
+        for part in PARTS
+        for name in Config.model_fields[part].annotation.model_fields
+        for only in conditions(Config.model_fields[part].annotation, name)
+    }
+    assert len(conditional) > 30
+    shown = {key: ROWS[key]["meaning"].replace("`", "") for key in SETTINGS}
+    assert {key for key, meaning in shown.items() if "Only where" in meaning} == set(conditional)
+    assert [key for key, where in conditional.items() if f"*Only where* {where}." not in shown[key]] == []
+
+
 def test_every_number_says_what_it_counts_or_that_it_counts_nothing():
     assert [key for key, leaf in NUMBERS.items() if leaf.unit is None] == []
     assert [key for key in NUMBERS if not ROWS[key]["unit"]] == []
@@ -58,7 +73,7 @@ def test_every_number_has_a_range():
 def test_a_range_ends_where_it_says(key):
     """Inside its ends a value is taken, outside it is refused."""
     text = re.sub(r"^(\S+) to (\S+)$", r"≥ \1, ≤ \2", ROWS[key]["range"]).replace("2⁶³", str(2**63))
-    step = 1 if NUMBERS[key].field.annotation is int else 1e-9
+    step = 1 if int in dict(NUMBERS[key].members) else 1e-9
     for sign, end in re.findall(r"([<>≤≥]) (\S+?)(?:,|$)", text):
         limit = int(end) if step == 1 else float(end)
         outside = -step if sign in "≥>" else step
@@ -77,7 +92,7 @@ def test_every_choice_can_be_set_as_it_is_written(key):
 
 def test_names_of_settings_are_right_wherever_they_occur():
     named = set(re.findall(r"`([a-z_]+\.[a-z_]+)[:`]", TEXT))
-    files = {"mine.yaml", "config.yaml", "a.b"}
+    files = {"mine.yaml", "config.yaml", "questions.jsonl", "a.b"}
     assert named - set(SETTINGS) - files == set()
 
 
@@ -98,10 +113,13 @@ def test_the_example_does_what_its_comment_says(tmp_path, monkeypatch):
 
 BROKEN = {
     "_run_is_no_folder_of_the_store": ["run=champions"],
+    "_no_setting_is_idle": ["method=grpo", "surrogate.cap=3"],
+    "_branches_have_room": ["method=arpo", "exploration.initial=1"],
     "_trees_fit_the_engine": ["rollout.slots=4"],
     "_importance_needs_plain_sampling": ["rollout.temperature=0.7"],
     "_positives_are_told_apart": ["method=aepo-arbitrary", "environment.tool_bonus=true"],
     "_temperatures_are_in_order": ["regulariser.low=2"],
+    "_bounds_are_in_order": ["method=cispo", "surrogate.floor=6"],
     "_lookup_generates": ["environment.source=questions.jsonl"],
     "_others_read": ["environment.name=qa"],
     "_heads_divide_the_width": ["model.heads=5"],

@@ -1,4 +1,8 @@
-"""Every setting changes something: each is changed alone, and something else than the configuration is different."""
+"""Every setting changes something: each is changed alone, and something else than the configuration is different.
+
+Here stages show it. The fields of a method's four parts are all in tests/test_dead_switches.py, for every method; many
+are here too, to show that they reach the stages.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from unittest.mock import patch
 
 import pytest
 
-from aepo.algorithms.advantages import ESTIMATORS, group_relative
 from aepo.algorithms.methods import PARTS
 from aepo.config import Config
 from aepo.reference import settings
@@ -17,6 +20,7 @@ from aepo.rollout.transformers_engine import TransformersEngine
 from aepo.stages.session import ENGINES
 from tests import field_probes as see
 from tests.laboratory import Laboratory
+from tests.switchboard import OTHERS as SWITCHES
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,12 @@ FIXED_BUDGET = ("exploration.budget=fixed", "exploration.initial=0.25")
 BRANCHY = ("exploration.k=8", "exploration.budget=fixed", "exploration.initial=0.125", "exploration.alpha=0.6")
 UNTAUGHT = ("warm_start.steps=0",)
 TAUGHT = ("warm_start.steps=4", "warm_start.batch_size=8")
-AUXILIARY = ("regulariser.function=auxiliary", "regulariser.positive_threshold=-1", "regulariser.coefficient=10")
+REINFORCED = ("regulariser.function=auxiliary", "regulariser.coefficient=10")
+AUXILIARY = (*REINFORCED, "regulariser.positive_threshold=-1")
 STEERED = ("regulariser.function=auxiliary", "regulariser.low=0.1", "regulariser.high=10")
 STEERED_UP = (*STEERED, "regulariser.target=5")
+DYNAMIC = ("exploration.dynamic_sampling=true",)
+CISPO = ("surrogate.function=cispo",)
 UNCORRECTED = ("training.importance=off",)
 FROM_SCRATCH = ("method=grpo",)
 ON_S3 = (
@@ -57,9 +64,10 @@ CASES = {
     "seed": Case("1", see.questions),
     "method": Case("grpo", see.first_trajectories),
     "exploration.k": Case("5", see.planned_trajectories),
-    "exploration.budget": Case("fixed", see.global_rollouts),
+    "exploration.budget": Case("entropy", see.global_rollouts, ("method=arpo",)),
     "exploration.initial": Case("0.75", see.global_rollouts, FIXED_BUDGET),
     "exploration.beta": Case("0", see.global_rollouts),
+    "exploration.statistic": Case("official", see.root_entropies),
     "exploration.entropy_scale": Case("none", see.entropy_scales),
     "exploration.pre_monitor": Case("discard", see.first_trajectories),
     "exploration.entropy_tokens": Case("2", see.root_entropies),
@@ -70,13 +78,20 @@ CASES = {
     "exploration.penalty": Case("1", see.branches, BRANCHY),
     "exploration.streak": Case("high_entropy", see.branches, (*BRANCHY, "exploration.penalty=1")),
     "exploration.children": Case("2", see.branches, BRANCHY),
+    "exploration.dynamic_sampling": Case("true", see.planned_prompts),
+    "exploration.draws": Case("1", see.prompts_drawn, (*DYNAMIC, "training.online_steps=1")),
+    "exploration.overdraw": Case("1.5", see.planned_prompts, DYNAMIC),
+    "advantage.estimator": Case("gigpo", see.weights),
     "advantage.normalise_std": Case("false", see.weights),
     "advantage.entropy_weight": Case("0.9", see.weights),
     "advantage.entropy_from": Case("current", see.weights),
+    "advantage.overlong_tokens": Case("8", see.weights, ("advantage.overlong_factor=1",)),
     "surrogate.function": Case("ppo_clip", see.weights),
     "surrogate.clip_low": Case("0.01", see.weights),
     "surrogate.clip_high": Case("0.01", see.weights),
     "surrogate.dual_clip": Case("1.1", see.weights),
+    "surrogate.cap": Case("0.9", see.weights, CISPO),
+    "surrogate.floor": Case("1.1", see.weights, CISPO),
     "regulariser.function": Case("auxiliary", see.auxiliary_prompts),
     "regulariser.coefficient": Case("0", see.weights, AUXILIARY),
     "regulariser.share": Case("1", see.auxiliary_prompts, AUXILIARY),
@@ -84,8 +99,10 @@ CASES = {
     "regulariser.rule": Case("two-point", see.auxiliary_temperature, STEERED_UP),
     "regulariser.low": Case("0.2", see.auxiliary_temperature, (*STEERED, "regulariser.target=0")),
     "regulariser.high": Case("5", see.auxiliary_temperature, (*STEERED, "regulariser.target=50")),
-    "regulariser.positive": Case("advantage", see.weights, AUXILIARY),
+    "regulariser.positive": Case("all", see.weights, REINFORCED),
     "regulariser.positive_threshold": Case("2", see.weights, AUXILIARY),
+    "regulariser.adaptive": Case("true", see.weights, ("method=grpo-entropy", "training.online_steps=1")),
+    "regulariser.kl": Case("0.5", see.weights),
     "environment.name": Case("qa", see.questions, FROM_FILE),
     "environment.source": Case("{folder}/others.jsonl", see.questions, FROM_FILE),
     "environment.question_field": Case("other", see.questions, FROM_FILE),
@@ -163,12 +180,7 @@ class ColdEngine(TransformersEngine):
         return await super().generate(prefix_token_ids, replace(sampling, temperature=0.1), **arguments)
 
 
-def blaming(*arguments, **keywords):
-    return -group_relative(*arguments, **keywords)
-
-
 ONLY_CHOICES = {
-    "advantage.estimator": (ESTIMATORS, blaming, see.weights),
     "rollout.engine": (ENGINES, ColdEngine, see.sampled_tokens),
 }
 """Settings with one choice so far: the table that it is a name in, another entry for it, and where that is seen."""
@@ -180,7 +192,7 @@ def lab(tmp_path_factory):
 
 
 def test_no_setting_is_left_out():
-    assert {*CASES, *ONLY_CHOICES} == {leaf.key for leaf in settings()}
+    assert {*CASES, *ONLY_CHOICES, *SWITCHES} == {leaf.key for leaf in settings()}
 
 
 @pytest.mark.parametrize("key", CASES)

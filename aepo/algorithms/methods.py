@@ -115,7 +115,7 @@ _ROWS = (
         id="arpo",
         title="Agentic Reinforced Policy Optimization",
         paper="arXiv 2507.19849",
-        exploration=Exploration(initial=0.5, branching=True, penalty=0.0),
+        exploration=Exploration(branching=True, penalty=0.0),
     ),
     Method(
         id="gigpo",

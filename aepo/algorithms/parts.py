@@ -21,12 +21,14 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-FIXED = Only("exploration.budget is fixed", lambda its: its.exploration.budget == "fixed")
-SPLIT = Only("exploration.budget is entropy", lambda its: its.exploration.budget == "entropy")
 BRANCHING = Only("exploration.branching is true", lambda its: its.exploration.branching)
-MEASURED = Only(
-    "exploration.budget is entropy or exploration.branching is true",
-    lambda its: its.exploration.budget == "entropy" or its.exploration.branching,
+FIXED = Only(
+    "exploration.branching is true and exploration.budget is fixed",
+    lambda its: its.exploration.branching and its.exploration.budget == "fixed",
+)
+SPLIT = Only(
+    "exploration.branching is true and exploration.budget is entropy",
+    lambda its: its.exploration.branching and its.exploration.budget == "entropy",
 )
 PENALISED = Only(
     "exploration.branching is true and exploration.penalty is above 0",
@@ -39,28 +41,29 @@ class Exploration(Part):
     """How the trees of a prompt are grown."""
 
     k: Trajectories = Field(16, ge=1, le=1024, description="trajectories per prompt, always exactly so many")
-    budget: Literal["entropy", "fixed"] = Field(
+    branching: bool = Field(False, description="whether trajectories branch after tool results")
+    budget: Annotated[Literal["entropy", "fixed"], BRANCHING] = Field(
         "fixed",
-        description="global rollouts m: from the entropies of a first trajectory, or a fixed share of k",
+        description="global rollouts m, those that start at the prompt: from the entropies of a first trajectory, or a "
+        "fixed share of k; the others branch off",
     )
-    initial: Annotated[Share, FIXED] = Field(1.0, gt=0, description="share of k that are global rollouts")
+    initial: Annotated[Share, FIXED] = Field(0.5, gt=0, description="share of k that are global rollouts")
     beta: Annotated[Number, SPLIT] = Field(1.0, ge=0, description="steepness of the sigmoid that splits the budget")
     extra_global: Annotated[Number, SPLIT] = Field(
         0.0, ge=0, description="added to the sigmoid's share of k before it is rounded half up"
     )
-    statistic: Annotated[Literal["mean", "official"], MEASURED] = Field(
+    statistic: Annotated[Literal["mean", "official"], BRANCHING] = Field(
         "mean",
         description="H of a turn: mean entropy of its first tokens, or the published code's sum over the ten most "
         "likely tokens and the sampled one, divided by log |V|",
     )
-    entropy_tokens: Annotated[Tokens, MEASURED] = Field(20, ge=1, description="first tokens of a turn that H is of")
-    entropy_scale: Annotated[Literal["batch", "none"], MEASURED] = Field(
+    entropy_tokens: Annotated[Tokens, BRANCHING] = Field(20, ge=1, description="first tokens of a turn that H is of")
+    entropy_scale: Annotated[Literal["batch", "none"], BRANCHING] = Field(
         "batch", description="divide differences of H by their deviation over the batch, or not at all"
     )
-    pre_monitor: Annotated[Literal["keep", "discard"], MEASURED] = Field(
+    pre_monitor: Annotated[Literal["keep", "discard"], BRANCHING] = Field(
         "keep", description="whether the first trajectory is the first of the m global rollouts"
     )
-    branching: bool = Field(False, description="whether trajectories branch after tool results")
     alpha: Annotated[Literal["uniform"] | Probability, BRANCHING] = Field(
         "uniform", description="base branch score: U(0,1), fresh per decision, or a constant"
     )
@@ -98,8 +101,8 @@ class Exploration(Part):
 
     @property
     def fixed_rollouts(self) -> int:
-        """The m of a fixed budget: the initial share of k, rounded half up, at least 1."""
-        return max(1, min(self.k, math.floor(self.initial * self.k + 0.5)))
+        """The m of a fixed budget: the initial share of k, rounded half up, at least 1; k where nothing branches."""
+        return max(1, min(self.k, math.floor(self.initial * self.k + 0.5))) if self.branching else self.k
 
     def staged_prompts(self, wanted: int) -> int:
         """Prompts of a staged batch of which `wanted` are learned from."""
@@ -142,11 +145,11 @@ class Advantage(Part):
 
 
 AUXILIARY = Only("regulariser.function is auxiliary", lambda its: its.regulariser.function == "auxiliary")
+PESSIMISTIC = Only("surrogate.function is not cispo", lambda its: its.surrogate.function != "cispo")
 CLIPPED = Only(
     "surrogate.function is not cispo, or regulariser.function is auxiliary",
     lambda its: its.surrogate.function != "cispo" or its.regulariser.function == "auxiliary",
 )
-PESSIMISTIC = Only("surrogate.function is not cispo", lambda its: its.surrogate.function != "cispo")
 CAPPED = Only("surrogate.function is cispo", lambda its: its.surrogate.function == "cispo")
 
 
@@ -156,7 +159,7 @@ class Surrogate(Part):
     function: Literal["ppo_clip", "entropy_balanced_clip", "gppo", "cispo"] = Field(
         "ppo_clip", description="which loss"
     )
-    clip_low: Annotated[Ratio, CLIPPED] = Field(
+    clip_low: Annotated[Ratio, PESSIMISTIC] = Field(
         0.2, ge=0, lt=1, description="ε_low: the ratio is clipped below 1 − ε_low"
     )
     clip_high: Annotated[Ratio, CLIPPED] = Field(0.2, ge=0, description="ε_high: the ratio is clipped above 1 + ε_high")

@@ -64,11 +64,6 @@ class BatchPlan:
     firsts: dict[str, RolloutTree] = field(default_factory=dict)
 
 
-def needs_pre_monitor(exploration: Exploration) -> bool:
-    """Whether the method measures entropy before it explores."""
-    return exploration.budget == "entropy" or exploration.branching
-
-
 def head_entropy(values: Sequence[float], tokens: int, statistic: Statistic = "mean") -> float:
     """H of a turn: mean or, in the published code, sum of what its first `tokens` tokens give; 0 for an empty turn."""
     head = values[:tokens]

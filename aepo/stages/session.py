@@ -18,7 +18,7 @@ from aepo.rollout.codec import Codec
 from aepo.rollout.engine import Sampling
 from aepo.rollout.explorer import Growth, Task
 from aepo.rollout.failures import ToolFailures
-from aepo.rollout.plan import BatchPlan, Scales, make_plan, needs_pre_monitor
+from aepo.rollout.plan import BatchPlan, Scales, make_plan
 from aepo.rollout.transformers_engine import TransformersEngine
 from aepo.stages.workplace import make_environment
 from aepo.telemetry.events import StageLog
@@ -97,10 +97,10 @@ class Session:
         entropy: float | None,
         journal: Journal | None = None,
     ) -> BatchPlan:
-        """Pre-monitor a batch, if the method does, and split its budget; the journal keeps its trees."""
+        """Split a batch's budget; where there is one to split, pre-monitor first. The journal keeps those trees."""
         config = self.config
         firsts: list[RolloutTree] = []
-        if needs_pre_monitor(config.exploration):
+        if config.exploration.branching:
             task = self.task(config.rollout.temperature, config.rollout.top_p)
             firsts = asyncio.run(batch.pre_monitor(task, prompts, seed=config.seed, step=step, journal=journal))
         regulariser = config.regulariser

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aepo.algorithms.parts import Regulariser
 from aepo.algorithms.regularisers import adapted_coefficient
 from aepo.artifacts import Artifact, read_artifact
 from aepo.config import Config
 from aepo.environments.base import Diagnoses, Prompt
 from aepo.errors import UserError
 from aepo.rollout.metrics import plan_metrics, tree_metrics
-from aepo.rollout.plan import Scales
+from aepo.rollout.plan import BatchPlan, Scales
 from aepo.rollout.selection import informative, selected
 from aepo.stages.names import ROLLOUTS
 from aepo.stages.policies import Policy, PolicyState, open_policy, save_policy, step_of
@@ -123,29 +124,19 @@ class _Trainer:
 
     def online(self) -> None:
         """Explore with the newest weights, and learn from it."""
-        rule, wanted, state = self._config.exploration, self._config.rollout.prompts, self.state
         started = time.perf_counter()
         self._session.follow(self.learner.model)
-        trees: list[RolloutTree] = []
-        scales, left = state.scales, rule.draws if rule.dynamic_sampling else 1
-        while True:
-            batch = prompt_window(self._prompts, state.cursor + _main(trees), wanted)
-            plan = self._session.plan(batch, state.step, scales, state.entropy)
-            trees += self._session.rollout(batch, plan)
-            scales, left = plan.scales, left - 1
-            if not left or _main(filter(informative, trees)) >= wanted or _main(trees) + wanted > len(self._prompts):
-                break
+        trees, plan = draw(self._session, self._prompts, self.state)
         seconds = time.perf_counter() - started
-        self._learn(trees, scales, {"staged": 0.0, **plan_metrics(plan), "seconds_rollout": seconds})
+        self._learn(trees, plan.scales, {"staged": 0.0, **plan_metrics(plan), "seconds_rollout": seconds})
 
     def _learn(self, trees: list[RolloutTree], scales: Scales, metrics: dict[str, Any]) -> None:
         state, config = self.state, self._config
         trees = sorted(trees, key=lambda tree: (tree.role != "main", tree.prompt_id))  # no shard count changes this
-        order = [prompt.id for prompt in prompt_window(self._prompts, state.cursor, _main(trees))]
-        kept = self._kept(trees, order)
+        kept = teaching(trees, self._prompts, state.cursor, config)
         environment = self._session.environment
         diagnosed = environment.diagnostics(trees) if isinstance(environment, Diagnoses) else {}
-        coefficient = self._coefficient()
+        coefficient = entropy_coefficient(config.regulariser, state)
         started = time.perf_counter()
         learned = self.learner.update(kept, state.step, coefficient=coefficient)
         row = {
@@ -172,21 +163,39 @@ class _Trainer:
             self._save()
         self._log.progress(done, total, row)
 
-    def _kept(self, trees: list[RolloutTree], order: list[str]) -> list[RolloutTree]:
-        """The trees to learn from."""
-        if self._config.exploration.dynamic_sampling:
-            return selected(trees, order, self._config.rollout.prompts)
-        return trees
 
-    def _coefficient(self) -> float | None:
-        """Of the entropy bonus, from the entropy of the update before; None where no controller moves it."""
-        rule, state = self._config.regulariser, self.state
-        if rule.function != "entropy" or not rule.adaptive:
-            return None
-        before = rule.coefficient if state.coefficient is None else state.coefficient
-        return adapted_coefficient(
-            before, state.entropy, target=rule.target, adaptation=rule.adaptation, limit=rule.limit
-        )
+def draw(session: Session, prompts: Sequence[Prompt], state: PolicyState) -> tuple[list[RolloutTree], BatchPlan]:
+    """Trees of the next prompts, and the plan of the last batch of them.
+
+    With dynamic sampling, batches are drawn until enough prompts teach something, the batches of a step are spent, or
+    one more would draw a prompt again.
+    """
+    rule, wanted = session.config.exploration, session.config.rollout.prompts
+    trees: list[RolloutTree] = []
+    scales, left = state.scales, rule.draws if rule.dynamic_sampling else 1
+    while True:
+        batch = prompt_window(prompts, state.cursor + _main(trees), wanted)
+        plan = session.plan(batch, state.step, scales, state.entropy)
+        trees += session.rollout(batch, plan)
+        scales, left = plan.scales, left - 1
+        if not left or _main(filter(informative, trees)) >= wanted or _main(trees) + wanted > len(prompts):
+            return trees, plan
+
+
+def teaching(trees: list[RolloutTree], prompts: Sequence[Prompt], cursor: int, config: Config) -> list[RolloutTree]:
+    """Those of the trees, which were drawn from `cursor` on, that a step learns from."""
+    if not config.exploration.dynamic_sampling:
+        return trees
+    order = [prompt.id for prompt in prompt_window(prompts, cursor, _main(trees))]
+    return selected(trees, order, config.rollout.prompts)
+
+
+def entropy_coefficient(rule: Regulariser, state: PolicyState) -> float | None:
+    """That of the entropy bonus, from the entropy of the update before; None where no controller moves it."""
+    if rule.function != "entropy" or not rule.adaptive:
+        return None
+    before = rule.coefficient if state.coefficient is None else state.coefficient
+    return adapted_coefficient(before, state.entropy, target=rule.target, adaptation=rule.adaptation, limit=rule.limit)
 
 
 def _main(trees: Iterable[RolloutTree]) -> int:

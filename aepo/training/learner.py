@@ -117,7 +117,7 @@ class Learner:
             "trained_tokens": float(batch.mask_NT.sum()) * self._settings.epochs,
             "clipped_high": sums["clipped_high"] / max(1, sums["positive_tokens"]),
             "clipped_low": sums["clipped_low"] / max(1, sums["tokens"]),
-            "kl": sums["kl"] / max(1, sums["tokens"]),
+            **{name: sums[name] / max(1, sums["tokens"]) for name in ("kl", "kl_first") if name in sums},
             **_batch_metrics(batch, trajectories, self._objective.regulariser),
         }
 
@@ -263,8 +263,8 @@ def _batch_metrics(batch: Batch, trajectories: list[Trajectory], regulariser: Re
     metrics = {
         "importance": float(batch.importance_NT[batch.mask_NT.bool()].mean()),
     }
-    if batch.old_entropies_NT is not None:
-        metrics["entropy"] = float((batch.old_entropies_NT * weights).sum() / weights.sum().clamp(min=1e-12))
+    if batch.old_entropies_NT is not None and weights.any():
+        metrics["entropy"] = float((batch.old_entropies_NT * weights).sum() / weights.sum())
     if batch.auxiliary_N.any():
         positive = auxiliary_weights(batch, regulariser) > 0
         metrics |= {"auxiliary": float(batch.auxiliary_N.sum()), "positives": float(positive.sum())}

@@ -53,7 +53,7 @@ class TestRows:
             },
             "cispo": {"surrogate": {"function": "cispo"}},
             "gppo": {"surrogate": {"function": "gppo"}},
-            "arpo": {"exploration": {"initial": 0.5, "branching": True, "penalty": 0.0}},
+            "arpo": {"exploration": {"branching": True, "penalty": 0.0}},
             "gigpo": {"advantage": {"estimator": "gigpo", "normalise_std": False}},
         }
 

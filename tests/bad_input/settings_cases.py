@@ -2,8 +2,10 @@
 
 from itertools import pairwise
 
+from aepo.config import presets
 from tests.bad_input.case import SHOW, TRAIN, Case, with_settings, write
 
+PRESETS = f"Presets: {', '.join(presets())}"
 DEEP, SHARED = "[" * 3000, "seed:\n- &a [x, x, x, x, x, x, x, x, x, x]\n"
 BOMB = SHARED + "".join(f"- &{name} [{', '.join([f'*{last}'] * 10)}]\n" for last, name in pairwise("abcdefgh"))
 MERGES = "a: &a {x: 1}\n" + "".join(
@@ -70,6 +72,20 @@ SETTINGS = [
     ),
     setting("a section that is a list", "training=[fast]", "['fast'] is no section", "key training", "with the keys"),
     setting("temperatures swapped", "regulariser.low=2", "is above", "regulariser.low", "swap them"),
+    setting(
+        "a switch of another method",
+        "surrogate.cap=3",
+        "surrogate.cap = 3.0 has no effect",
+        "counts only where surrogate.function is cispo",
+        "leave it out, or change that",
+    ),
+    setting(
+        "branches without room",
+        "exploration={budget: fixed, initial: 1}",
+        "makes all 8 trajectories global ones",
+        "exploration.initial = 1",
+        "lower it, or set exploration.branching to false",
+    ),
     setting("math without questions", "environment.name=math", "needs questions", "environment:", "environment.source"),
     setting("no equals sign", "exploration.k", "write it as a.b=value", "--set exploration.k:", "a.b=value"),
     setting("no key", "=3", "write it as a.b=value", "--set =3:", "a.b=value"),
@@ -138,7 +154,13 @@ FILES = [
     file(
         "a NUL character", b"seed: \0", "unacceptable character", "mine.yaml is no valid YAML", "Remove what is there"
     ),
-    file("a file of 300 kB", "seed: 1 #" + "x" * 300_000, "300009 bytes", "config mine.yaml", "give a YAML file"),
+    file(
+        "a file of 300 kB",
+        "seed: 1 #" + "x" * 300_000,
+        "more than 100000 bytes",
+        "config mine.yaml",
+        "give a YAML file",
+    ),
     file("3,000 brackets", DEEP, "nested more than 16 deep", "config mine.yaml", "write `section: {key: value}`"),
     file("a billion laughs", BOMB, "more than 10000 values", "config mine.yaml", "write only settings"),
     file(
@@ -147,14 +169,12 @@ FILES = [
     file("a mapping within itself", "training: &a {epochs: *a}\n", "refers to itself", "mine.yaml", "write `section:"),
     file("an empty section", "training:\n", "null is no section", "config key training", "with the keys iterations"),
     file("a preset of itself", "preset: mine.yaml\n", "is its own preset", "config mine.yaml", "remove the circle"),
-    file("a preset that is none", "preset: quick\n", "no such preset", "config quick:", "Presets: quickstart, tiny"),
-    file(
-        "a preset that is a list", "preset: [tiny]\n", "no such preset", "config ['tiny']", "Presets: quickstart, tiny"
-    ),
+    file("a preset that is none", "preset: quick\n", "no such preset", "config quick:", PRESETS),
+    file("a preset that is a list", "preset: [tiny]\n", "no such preset", "config ['tiny']", PRESETS),
     Case(
         "a file that is missing",
         (*SHOW, "--config", "mine.yaml"),
-        ("no such file", "config mine.yaml:", "Presets: quickstart, tiny"),
+        ("no such file", "config mine.yaml:", PRESETS),
         mend=write("mine.yaml", "seed: 3\n"),
     ),
     Case(
@@ -167,7 +187,7 @@ FILES = [
     Case(
         "no name at all",
         (*SHOW, "--config", ""),
-        ("no such file", "config ''", "Presets: quickstart, tiny"),
+        ("no such file", "config ''", PRESETS),
         mended=SHOW,
     ),
     Case(

@@ -111,7 +111,9 @@ class Stages:
 
 def _without_places(metadata, store):
     return {
-        name: value if name not in ("uri", "key", "optimizer", "pointer") or value is None else value.rpartition("/")[2]
+        name: value
+        if name not in ("uri", "key", "first", "optimizer", "pointer") or value is None
+        else value.rpartition("/")[2]
         for name, value in metadata.items()
     }
 

@@ -69,12 +69,15 @@ def test_killed_before_each_of_the_first_ten_files(stages, stage):
     ],
 )
 def test_killed_again_and_again_it_gets_to_the_end(stages, stage):
-    trial, attempts, patience = f"{stage}-many", 0, 0.7 * stages.seconds[stage]
-    stages.forget_champion()
-    while stages.run(stage, trial, after=patience, signal=signal.SIGKILL, flush=0)["code"] != 0:
-        attempts += 1
-        assert attempts < 40
-    assert attempts
+    for attempt in range(5):  # the undisturbed one may have been slowed down by the machine's other work
+        trial, kills, patience = f"{stage}-many-{attempt}", 0, 0.7 ** (attempt + 1) * stages.seconds[stage]
+        stages.forget_champion()
+        while stages.run(stage, trial, after=patience, signal=signal.SIGKILL, flush=0)["code"] != 0:
+            kills += 1
+            assert kills < 40
+        if kills:
+            break
+    assert kills
     assert stages.result(stage, trial) == stages.expected[stage]
     assert any(event["event"] == "stage_resumed" for event in stages.events(trial))
 

@@ -9,7 +9,7 @@ import pytest
 from aepo.algorithms.budget import FIRST_SCALE, global_rollouts
 from aepo.algorithms.methods import METHODS
 from aepo.algorithms.parts import Exploration, Regulariser
-from aepo.rollout.plan import Scales, head_entropy, make_plan, needs_pre_monitor, turn_entropies
+from aepo.rollout.plan import Scales, head_entropy, make_plan, turn_entropies
 from aepo.trajectories import Leaf, RolloutTree, Segment
 
 AEPO = METHODS["aepo"].exploration
@@ -114,10 +114,8 @@ class TestSplit:
         assert list(make_plan(0, ids, trees, AEPO, NONE, seed=0).firsts) == ids
 
     def test_a_fixed_split_needs_no_measurement(self):
-        rule = Exploration(k=16, initial=0.5)
-        assert not needs_pre_monitor(rule)
-        assert needs_pre_monitor(AEPO)
-        assert [row.m for row in make_plan(0, ["a", "b"], [], rule, NONE, seed=0).prompts] == [8, 8]
+        for rule, m in ((Exploration(k=16, branching=True), 8), (Exploration(k=16), 16)):
+            assert [row.m for row in make_plan(0, ["a", "b"], [], rule, NONE, seed=0).prompts] == [m, m]
 
 
 def test_only_the_auxiliary_regulariser_has_auxiliary_prompts():

@@ -8,7 +8,7 @@ from aepo import keys
 from aepo.algorithms.methods import METHODS
 from aepo.environments.base import Prompt
 from aepo.rollout.batch import pre_monitor, rollout
-from aepo.rollout.plan import make_plan, needs_pre_monitor
+from aepo.rollout.plan import make_plan
 from tests.rollout.scripted import Script, calls_then_answers, depth, task
 
 PROMPTS = [Prompt(f"p{n}", "question?", ("yes",)) for n in range(3)]
@@ -21,7 +21,7 @@ def explore(script, method, k):
     work = task(script, rule)
 
     async def batch():
-        firsts = await pre_monitor(work, PROMPTS, seed=0, step=0) if needs_pre_monitor(rule) else []
+        firsts = await pre_monitor(work, PROMPTS, seed=0, step=0) if rule.branching else []
         ids = [prompt.id for prompt in PROMPTS]
         plan = make_plan(0, ids, firsts, rule, method.regulariser, seed=0)
         return await rollout(work, work, PROMPTS, plan, seed=0)

@@ -3,6 +3,7 @@
 import pytest
 
 from aepo.config import load_config
+from tests.stages.steps import begin
 
 SMALL = (
     "warm_start.steps=0",
@@ -23,5 +24,17 @@ SMALL = (
 def make_config(tmp_path):
     def make(run="one", *settings):
         return load_config("tiny", [*SMALL, f"storage.root={tmp_path / 'runs'}", f"run={run}", *settings])
+
+    return make
+
+
+@pytest.fixture
+def begun(make_config, tmp_path):
+    """A run that has come to the plan of its first batch: its configuration and its folder."""
+
+    def make(run="one", *settings):
+        config = make_config(run, *settings)
+        begin(config, tmp_path / run)
+        return config, tmp_path / run
 
     return make

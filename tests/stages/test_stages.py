@@ -10,51 +10,14 @@ from aepo.stages.champions import champion_key
 from aepo.stages.loop import run_in_process
 from aepo.stages.names import ROLLOUTS
 from aepo.stages.policies import PolicyState, open_policy, save_policy
-from aepo.stages.pre_monitor import pre_monitor
 from aepo.stages.prepare import prepare
 from aepo.stages.rollout import rollout
-from aepo.stages.train import train
 from aepo.stages.verdict import verdict
-from aepo.stages.warm_start import warm_start
 from aepo.stages.workplace import read_prompts, run_folder, store_of
 from aepo.telemetry.events import read_events
 from aepo.training.checkpoints import load_optimizer
 from aepo.trajectories.parquet import read_trees
-
-
-@pytest.fixture
-def begun(make_config, tmp_path):
-    """Everything up to the plan of the first batch."""
-
-    def begin(run="one", *settings):
-        config = make_config(run, *settings)
-        folder = tmp_path / run
-        prepare(config, output=folder / "prompts")
-        warm_start(config, prompts=folder / "prompts", output=folder / "policy")
-        pre_monitor(config, prompts=folder / "prompts", policy=folder / "policy", output=folder / "plan")
-        return config, folder
-
-    return begin
-
-
-def roll_out(config, folder):
-    shards = []
-    for shard in range(config.rollout.shards):
-        shards.append(folder / f"rollouts-{shard}")
-        rollout(
-            config,
-            prompts=folder / "prompts",
-            plan=folder / "plan",
-            policy=folder / "policy",
-            shard=shard,
-            output=shards[-1],
-        )
-    return shards
-
-
-def learn(config, folder, shards, output="trained"):
-    train(config, prompts=folder / "prompts", policy=folder / "policy", rollouts=shards, output=folder / output)
-    return open_policy(folder / output, store_of(config))
+from tests.stages.steps import learn, roll_out
 
 
 class TestReproducible:

@@ -5,42 +5,12 @@ import copy
 import pytest
 import torch
 
-from aepo.algorithms.methods import METHODS, Advantage, Regulariser, Surrogate
-from aepo.training.learner import Learner, Objective
+from aepo.algorithms.methods import METHODS
+from aepo.algorithms.parts import Advantage, Regulariser, Surrogate
 from aepo.training.packing import pack, unroll
 from aepo.training.policy import token_statistics
-from aepo.training.settings import TrainingSettings
+from tests.training.learners import assert_same, gradients, learner, objective
 from tests.training.trees import random_tree
-
-ONE_STEP = {"epochs": 1, "minibatches": 1, "gradient_clip": 1e9, "importance": "off"}
-
-
-def objective(method="aepo", **parts):
-    row = METHODS[method]
-    return Objective(
-        parts.get("advantage", row.advantage),
-        parts.get("surrogate", row.surrogate),
-        parts.get("regulariser", row.regulariser),
-    )
-
-
-def learner(model, goal=None, *, total_steps=10, **settings):
-    return Learner(
-        model, goal or objective(), TrainingSettings(**(ONE_STEP | settings)), total_steps=total_steps, seed=0
-    )
-
-
-def gradients(model, trees, goal=None, **settings):
-    """Gradients of one update of a copy of `model` that takes no step worth mentioning."""
-    mine = copy.deepcopy(model)
-    learner(mine, goal, learning_rate=1e-30, **settings).update(trees, 0)
-    return {name: parameter.grad for name, parameter in mine.named_parameters()}
-
-
-def assert_same(one, two, tolerance=1e-5):
-    for name, gradient in one.items():
-        scale = gradient.abs().max().clamp(min=1e-12)
-        assert (gradient - two[name]).abs().max() / scale < tolerance, name
 
 
 @pytest.fixture
