@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aepo import __version__
-from aepo.errors import UserError, explain, terminable
+from aepo.errors import UserError, explain
+from aepo.interrupts import terminable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +36,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _explained():
+            with terminable(), _explained():
                 return super().invoke(ctx)
         except UserError as error:
             click.echo(f"aepo: {error}", err=True)
@@ -274,7 +275,7 @@ def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: st
 
     config = _resolve_run(source, settings, name, new)
     folder = run_folder(config)
-    with claimed(folder) as lock:
+    with claimed(folder) as lock, _interruptible(f"interrupted; the same command goes on from what is in {folder}"):
         beginning, why = begin(config)
         if beginning == "finished":
             click.echo(f"the run {folder} is finished; choose another --name for a new one.")
@@ -285,10 +286,7 @@ def _run(runner: Runner, source: str | None, settings: tuple[str, ...], name: st
                 {"continued": f"going on with {folder}: {why}", "anew": f"starting {folder} anew ({why})"}[beginning]
             )
         began = time.time()
-        with (
-            _interruptible(f"interrupted; the same command goes on from what is in {folder}"),
-            watching(folder / EVENTS, title=f"{config.run}  {config.method}", expected=stages_of(config)),
-        ):
+        with watching(folder / EVENTS, title=f"{config.run}  {config.method}", expected=stages_of(config)):
             runner(config, folder, lock.fileno())
         print_summary(outcome(config))
         events = [event for event in read_events(folder / EVENTS) if event["time"] >= began]
@@ -348,12 +346,11 @@ def stages_of(config: Config) -> list[str]:
 
 @contextmanager
 def _interruptible(message: str) -> Iterator[None]:
-    """Within the context SIGTERM and SIGHUP interrupt like Ctrl-C; each ends the context with this message."""
-    with terminable():
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(message) from None
+    """An interrupt within the context ends it with this message."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(message) from None
 
 
 @contextmanager

@@ -5,11 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import reprlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 
 class UserError(Exception):
@@ -91,45 +86,3 @@ def explain(error: BaseException) -> UserError | None:
     where = f"{shorten(path)}: " if path is not None else ""
     said = "" if path is not None else f" ({shorten(error)})"
     return UserError(f"{where}{_MEANINGS[number]}{said}.")
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Within the context SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; in the main thread only.
-
-    The first signal is enough: later ones, but for another Ctrl-C, are ignored: they would interrupt what is saved.
-    """
-
-    def interrupt(*_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with _handled(interrupt, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        yield
-
-
-@contextmanager
-def postponed() -> Iterator[None]:
-    """Within the context signals wait: for moments that must not be left half done; in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    with _handled(lambda number, _: waiting.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        yield
-    if waiting:
-        signal.raise_signal(waiting[0])
-
-
-@contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, signal.SIG_DFL if previous is None else previous)

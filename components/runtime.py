@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aepo.config import Config, resolve
-from aepo.errors import UserError, brief, shorten, terminable
+from aepo.errors import UserError, brief, shorten
+from aepo.interrupts import terminable
 
 TERMINATED = 143
 """Exit code of a stage that SIGTERM has ended, as shells give it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import torch
 from aepo.algorithms.regularisers import auxiliary_temperature
 from aepo.config import Config
 from aepo.environments.base import Prompt
+from aepo.interrupts import run_async
 from aepo.rollout import batch
 from aepo.rollout.batch import Journal
 from aepo.rollout.codec import Codec
@@ -102,7 +102,7 @@ class Session:
         firsts: list[RolloutTree] = []
         if config.exploration.branching:
             task = self.task(config.rollout.temperature, config.rollout.top_p)
-            firsts = asyncio.run(batch.pre_monitor(task, prompts, seed=config.seed, step=step, journal=journal))
+            firsts = run_async(batch.pre_monitor(task, prompts, seed=config.seed, step=step, journal=journal))
         regulariser = config.regulariser
         temperature = auxiliary_temperature(
             entropy,
@@ -128,7 +128,7 @@ class Session:
         main, auxiliary = (
             self.task(temperature, rollout.top_p) for temperature in (rollout.temperature, plan.temperature)
         )
-        return asyncio.run(batch.rollout(main, auxiliary, prompts, plan, seed=self.config.seed, journal=journal))
+        return run_async(batch.rollout(main, auxiliary, prompts, plan, seed=self.config.seed, journal=journal))
 
     def sample(
         self, prompts: Sequence[Prompt], samples: int, purpose: str, journal: Journal | None = None
@@ -137,4 +137,4 @@ class Session:
         settings = self.config.evaluation
         task = self.task(settings.temperature, settings.top_p)
         growths = [(prompt, Growth((self.config.seed, purpose, prompt.id), k=samples, m=samples)) for prompt in prompts]
-        return asyncio.run(batch.grow_all(task, growths, journal))
+        return run_async(batch.grow_all(task, growths, journal))

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from aepo.environments.base import Demonstrates, Environment
-from aepo.errors import postponed
+from aepo.interrupts import postponed
 from aepo.rollout.codec import Codec
 from aepo.training.packing import Trajectory, pack
 from aepo.training.policy import occurrences

@@ -15,6 +15,7 @@ from aepo.artifacts import read_artifact, read_manifest
 from aepo.cli import main, stages_of
 from aepo.config import load_config
 from aepo.telemetry.events import read_events
+from tests.pipeline.processes import children_sessions, relations
 
 ENDLESS = ("warm_start.steps=1000000", "warm_start.check_every=1000000")
 
@@ -213,22 +214,3 @@ def progressed(folder, stage):
     """Whether a stage is at work."""
     events = read_events(folder / "events.jsonl")
     return any(event["event"] == "progress" and event["stage"] == stage for event in events)
-
-
-def relations():
-    """Process → its parent and its session, of all processes that live."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent, _, session = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if state != "Z":
-            found[int(path.parent.name)] = (int(parent), int(session))
-    return found
-
-
-def children_sessions(process):
-    """Sessions of a process's children, other than its own."""
-    living = relations()
-    return {its for parent, its in living.values() if parent == process and its != living[process][1]}

@@ -77,3 +77,21 @@ def opened(root, settings):
             stages.seconds[stage], stages.expected[stage] = end["seconds"], stages.result(stage, "undisturbed")
         yield stages
         server.stdin.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a disk of a given size; needs the right to mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(options):
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"a disk of its own takes the right to mount: {done.stderr.strip()}")
+        return disk
+
+    yield mount
+    subprocess.run(["umount", disk], capture_output=True, check=False)

@@ -251,24 +251,6 @@ class TestRefused:
         assert (root / "precious" / "thesis.txt").read_text() == "text"
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a disk of a given size; needs the right to mount."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def mount(options):
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"a disk of its own takes the right to mount: {done.stderr.strip()}")
-        return disk
-
-    yield mount
-    subprocess.run(["umount", disk], capture_output=True, check=False)
-
-
 class TestDisk:
     @pytest.mark.parametrize("size", ["60k", "300k"])
     def test_a_full_disk_is_one_message_and_with_more_room_the_run_goes_on(self, size, train, root, small_disk):

@@ -14,7 +14,8 @@ PART = 5 * 2**20
 CHILD = """
 import sys
 from pathlib import Path
-from aepo.errors import UserError, terminable
+from aepo.errors import UserError
+from aepo.interrupts import terminable
 from aepo.storage import StorageSettings, open_store
 from aepo.storage.s3 import parallel, upload
 upload.PART_SIZE = {part}
