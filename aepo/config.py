@@ -78,13 +78,13 @@ class Config(Part):
 
     @model_validator(mode="after")
     def _no_setting_is_idle(self) -> Config:
-        """A setting of the method that has an effect only together with others is left as it is without them."""
+        """A setting that has an effect only together with others is left as it is without them."""
         row = METHODS.get(self.method)
-        for key, only in idle(self, PARTS):
+        for key, only in idle(self, (*PARTS, "training")):
             part, _, name = key.partition(".")
             value = getattr(getattr(self, part), name)
             usual = [type(getattr(self, part)).model_fields[name].default]
-            if value not in usual + ([getattr(getattr(row, part), name)] if row else []):
+            if value not in usual + ([getattr(getattr(row, part), name)] if row and part in PARTS else []):
                 raise ValueError(
                     f"{key} = {brief(value)} has no effect: it counts only where {only.where}; leave it out, or "
                     "change that"
@@ -99,6 +99,27 @@ class Config(Part):
             raise ValueError(
                 f"exploration.initial = {rule.initial:g} makes all {rule.k} trajectories global ones, so that none can "
                 "branch: lower it, or set exploration.branching to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_can_differ(self) -> Config:
+        """`exploration.k` is at least 2 where `exploration.dynamic_sampling` is true."""
+        if self.exploration.dynamic_sampling and self.exploration.k == 1:
+            raise ValueError(
+                "exploration.dynamic_sampling looks for prompts whose rewards differ, and one trajectory differs from "
+                "none: raise exploration.k, or set it to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trajectories_can_be_overlong(self) -> Config:
+        """`advantage.overlong_tokens` is at most `rollout.context`."""
+        full = self.advantage.overlong_tokens
+        if full is not None and full > self.rollout.context:
+            raise ValueError(
+                f"advantage.overlong_tokens = {full} is beyond rollout.context = {self.rollout.context}: no trajectory "
+                "is so long; lower it, or leave it null"
             )
         return self
 
@@ -168,8 +189,10 @@ def load_config(source: str | None = None, settings: Iterable[str] = ()) -> Conf
         UserError: the source is missing, no YAML or no mapping, a key is unknown, a value is out of range.
     """
     tree = _read("quickstart" if source is None else source)
+    layer: dict[str, Any] = {}
     for setting in settings:
-        _overlay(tree, _parse_setting(setting))
+        _merge(layer, _parse_setting(setting))
+    _overlay(tree, layer)
     return resolve(tree)
 
 
@@ -249,7 +272,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
 
 
 def _overlay(base: dict[str, Any], top: Mapping[str, Any]) -> None:
-    """Merge a layer. Where it changes the method, the old method's own settings go, and other ones stay."""
+    """Merge a layer. Where it changes the method, what is below it and as the old method has it goes."""
     old, new = METHODS.get(str(base.get("method"))), top.get("method")
     if old is not None and new not in (None, old.id):
         for part in PARTS:

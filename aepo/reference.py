@@ -61,8 +61,9 @@ $ aepo config show --config mine.yaml --set seed=3
 $ aepo run --config mine.yaml --set training.importance=off --set 'evaluation.benchmarks=[heldout, train]'
 ```
 
-A layer that changes the method takes back what the old method had set, and nothing else. Unknown keys, values out of
-range, settings that contradict each other and settings that have no effect are refused before anything runs.
+A layer that changes the method takes back values of the layers below it that are the old method's own, and nothing
+else. All `--set` are one layer, in whatever order. Unknown keys, values out of range, settings that contradict each
+other and settings that have no effect are refused before anything runs.
 
 In the tables, *unit* is what a number counts or measures, — for a plain number; *default* is what holds where no layer
 says otherwise, for every method that is not named after it; `null` is no value, and *meaning* says what follows.

@@ -89,7 +89,7 @@ OTHERS = {
     "regulariser.low": [0.5],
     "regulariser.high": [2.0],
     "regulariser.positive": ["advantage"],
-    "regulariser.positive_threshold": [0.0],
+    "regulariser.positive_threshold": [1.5],
     "regulariser.adaptive": [True],
     "regulariser.adaptation": [0.2],
     "regulariser.limit": [0.002],

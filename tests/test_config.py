@@ -182,7 +182,7 @@ class TestMistakes:
             ("method=grpo-entropy regulariser.rule=none", "only where regulariser.function is auxiliary"),
             ("method=aepo-arbitrary regulariser.rule=none regulariser.high=2", "and regulariser.rule is not none"),
             (
-                "method=aepo-arbitrary regulariser.positive=all regulariser.positive_threshold=0",
+                "method=aepo-arbitrary regulariser.positive=all regulariser.positive_threshold=1",
                 "regulariser.positive is reward",
             ),
             ("method=aepo exploration.penalty=0 exploration.streak=high_entropy", "exploration.penalty is above 0"),
@@ -192,6 +192,11 @@ class TestMistakes:
             ),
             ("method=aepo exploration.initial=0.25", "only where .*exploration.budget is fixed"),
             ("method=grpo exploration.budget=entropy", "only where exploration.branching is true"),
+            ("method=grpo training.loss_weighting=inverse_branching", "only where exploration.branching is true"),
+            ("training.importance=off training.importance_cap=3", "only where training.importance is not off"),
+            ("method=dapo exploration.k=1", "one trajectory differs from none"),
+            ("method=dapo advantage.overlong_tokens=1000", "beyond rollout.context = 96"),
+            ("method=aepo-arbitrary regulariser.positive_threshold=0", "greater than 0"),
             (
                 "method=aepo exploration.budget=fixed exploration.initial=0.95",
                 "exploration.initial = 0.95 makes all 8 trajectories global .* lower it, or set",
@@ -220,6 +225,11 @@ class TestMistakes:
     def test_what_is_left_as_it_is_may_be_idle(self, settings):
         """A default that is written out, and what the method itself had set, are no contradiction."""
         assert load_config("quickstart", settings.split())
+
+    @pytest.mark.parametrize("setting", ["exploration.branching=true", "advantage.entropy_weight=0.2"])
+    def test_what_is_set_beside_a_method_counts_in_any_order(self, setting):
+        one, other = (load_config("tiny", order) for order in (["method=grpo", setting], [setting, "method=grpo"]))
+        assert one == other != load_config("tiny", ["method=grpo"])
 
     def test_several_mistakes_are_told_at_once(self):
         with pytest.raises(UserError) as caught:

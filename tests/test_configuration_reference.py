@@ -21,8 +21,6 @@ ROWS = {
     for line in TEXT.partition("## Presets")[0].splitlines()
     if len(cells := line.strip("| ").split(" | ")) == 6 and cells[0].startswith("`")
 }
-ANY_NUMBER = {"regulariser.positive_threshold"}
-"""Rewards are whatever an environment gives."""
 
 
 def refused(key, value):
@@ -49,7 +47,7 @@ def test_every_setting_has_a_meaning():
 def test_every_condition_of_a_setting_stands_with_its_meaning():
     conditional = {
         f"{part}.{name}": only.where
-        for part in PARTS
+        for part in (*PARTS, "training")
         for name in Config.model_fields[part].annotation.model_fields
         for only in conditions(Config.model_fields[part].annotation, name)
     }
@@ -65,11 +63,11 @@ def test_every_number_says_what_it_counts_or_that_it_counts_nothing():
 
 
 def test_every_number_has_a_range():
-    assert {key for key in NUMBERS if ROWS[key]["range"] == "any"} == ANY_NUMBER
+    assert not [key for key in NUMBERS if ROWS[key]["range"] == "any"]
     assert [key for key in NUMBERS if not ROWS[key]["range"]] == []
 
 
-@pytest.mark.parametrize("key", sorted(NUMBERS.keys() - ANY_NUMBER))
+@pytest.mark.parametrize("key", sorted(NUMBERS))
 def test_a_range_ends_where_it_says(key):
     """Inside its ends a value is taken, outside it is refused."""
     text = re.sub(r"^(\S+) to (\S+)$", r"≥ \1, ≤ \2", ROWS[key]["range"]).replace("2⁶³", str(2**63))
@@ -115,6 +113,8 @@ BROKEN = {
     "_run_is_no_folder_of_the_store": ["run=champions"],
     "_no_setting_is_idle": ["method=grpo", "surrogate.cap=3"],
     "_branches_have_room": ["method=arpo", "exploration.initial=1"],
+    "_groups_can_differ": ["method=dapo", "exploration.k=1"],
+    "_trajectories_can_be_overlong": ["method=dapo", "advantage.overlong_tokens=1000"],
     "_trees_fit_the_engine": ["rollout.slots=4"],
     "_importance_needs_plain_sampling": ["rollout.temperature=0.7"],
     "_positives_are_told_apart": ["method=aepo-arbitrary", "environment.tool_bonus=true"],

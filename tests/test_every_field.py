@@ -44,7 +44,7 @@ BRANCHY = ("exploration.k=8", "exploration.budget=fixed", "exploration.initial=0
 UNTAUGHT = ("warm_start.steps=0",)
 TAUGHT = ("warm_start.steps=4", "warm_start.batch_size=8")
 REINFORCED = ("regulariser.function=auxiliary", "regulariser.coefficient=10")
-AUXILIARY = (*REINFORCED, "regulariser.positive_threshold=-1")
+AUXILIARY = (*REINFORCED, "regulariser.positive=all")
 STEERED = ("regulariser.function=auxiliary", "regulariser.low=0.1", "regulariser.high=10")
 STEERED_UP = (*STEERED, "regulariser.target=5")
 DYNAMIC = ("exploration.dynamic_sampling=true",)
@@ -100,7 +100,6 @@ CASES = {
     "regulariser.low": Case("0.2", see.auxiliary_temperature, (*STEERED, "regulariser.target=0")),
     "regulariser.high": Case("5", see.auxiliary_temperature, (*STEERED, "regulariser.target=50")),
     "regulariser.positive": Case("all", see.weights, REINFORCED),
-    "regulariser.positive_threshold": Case("2", see.weights, AUXILIARY),
     "regulariser.adaptive": Case("true", see.weights, ("method=grpo-entropy", "training.online_steps=1")),
     "regulariser.kl": Case("0.5", see.weights),
     "environment.name": Case("qa", see.questions, FROM_FILE),

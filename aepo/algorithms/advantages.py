@@ -25,6 +25,7 @@ def group_relative(rewards_N: Tensor, groups_N: Tensor, *, normalise_std: bool =
     Returns:
         (N,) advantages.
     """
+    rewards_N = rewards_N if rewards_N.is_floating_point() else rewards_N.to(torch.get_default_dtype())
     _, index_N = groups_N.unique(return_inverse=True)
     count_G = torch.zeros(int(index_N.max()) + 1 if len(index_N) else 0, dtype=rewards_N.dtype, device=rewards_N.device)
     count_G.index_add_(0, index_N, torch.ones_like(rewards_N))
@@ -107,6 +108,9 @@ def gigpo(
     Returns:
         (N, T), 0 where turn_NT is −1.
     """
+    if not any(anchors):
+        return torch.zeros_like(turn_NT, dtype=rewards_N.dtype)
+    rewards_N = rewards_N if rewards_N.is_floating_point() else rewards_N.to(torch.get_default_dtype())
     episode_N = group_relative(rewards_N, groups_N, normalise_std=normalise_std)
     owner = [row for row, turns in enumerate(anchors) for _ in turns]
     after = [len(turns) - 1 - turn for turns in anchors for turn in range(len(turns))]

@@ -104,6 +104,12 @@ class Exploration(Part):
         """The m of a fixed budget: the initial share of k, rounded half up, at least 1; k where nothing branches."""
         return max(1, min(self.k, math.floor(self.initial * self.k + 0.5))) if self.branching else self.k
 
+    @property
+    def pre_monitored(self) -> bool:
+        """Whether anything depends on a first trajectory of every prompt."""
+        used = self.budget == "entropy" or self.entropy_scale == "batch" or self.pre_monitor == "keep"
+        return self.branching and used
+
     def staged_prompts(self, wanted: int) -> int:
         """Prompts of a staged batch of which `wanted` are learned from."""
         return math.ceil(wanted * self.overdraw) if self.dynamic_sampling else wanted
@@ -221,7 +227,7 @@ class Regulariser(Part):
         "advantage above .05, or all",
     )
     positive_threshold: Annotated[Reward | None, BY_REWARD] = Field(
-        None, description="lowest reward of a positive; null = 1, for rewards in {−1, 0, 1} only"
+        None, gt=0, description="lowest reward of a positive; null = 1, for rewards in {−1, 0, 1} only"
     )
     adaptive: Annotated[bool, BONUS] = Field(
         False, description="raise the coefficient while entropy is below the target, and lower it otherwise"

@@ -73,9 +73,9 @@ def adapted_coefficient(
         adaptation: how much c moves.
         limit: largest c; the smallest is 0.
     """
-    if entropy is None:
-        return coefficient
-    moved = coefficient + (adaptation if entropy < target else -adaptation)
+    moved = coefficient
+    if entropy is not None:
+        moved += adaptation if entropy < target else -adaptation
     return min(limit, max(0.0, moved))
 
 

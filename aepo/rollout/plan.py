@@ -111,7 +111,8 @@ def make_plan(
     if not firsts:
         m = exploration.fixed_rollouts
         plain = tuple(PromptPlan(prompt, k, m, auxiliary=prompt in auxiliary) for prompt in prompt_ids)
-        return BatchPlan(step, plain, previous, temperature)
+        unscaled = exploration.branching and exploration.entropy_scale == "none"
+        return BatchPlan(step, plain, Scales(1.0, 1.0) if unscaled else previous, temperature)
     measured = {tree.prompt_id: turn_entropies(tree, exploration.entropy_tokens) for tree in firsts}
     entropies = {
         prompt: (root, sum(tools) / len(tools) if tools else root) for prompt, (root, tools) in measured.items()

@@ -100,7 +100,7 @@ class Session:
         """Split a batch's budget; where there is one to split, pre-monitor first. The journal keeps those trees."""
         config = self.config
         firsts: list[RolloutTree] = []
-        if config.exploration.branching:
+        if config.exploration.pre_monitored:
             task = self.task(config.rollout.temperature, config.rollout.top_p)
             firsts = run_async(batch.pre_monitor(task, prompts, seed=config.seed, step=step, journal=journal))
         regulariser = config.regulariser

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aepo.algorithms.parts import Part
+from aepo.algorithms.conditions import Only
+from aepo.algorithms.parts import BRANCHING, Part
 from aepo.units import (
     Demonstrations,
     Features,
@@ -57,6 +58,9 @@ class WarmStartSettings(Part):
     checkpoint_steps: Steps = Field(50, ge=1, description="steps between two checkpoints, from which a restart goes on")
 
 
+CORRECTED = Only("training.importance is not off", lambda its: its.training.importance != "off")
+
+
 class TrainingSettings(Part):
     """The learner."""
 
@@ -78,7 +82,7 @@ class TrainingSettings(Part):
         "token",
         description="correction of the sampler's log-probs: truncated per token, or whole-sequence mask",
     )
-    importance_cap: Ratio = Field(2.0, gt=1, description="largest importance weight")
-    loss_weighting: Literal["uniform", "inverse_branching"] = Field(
+    importance_cap: Annotated[Ratio, CORRECTED] = Field(2.0, gt=1, description="largest importance weight")
+    loss_weighting: Annotated[Literal["uniform", "inverse_branching"], BRANCHING] = Field(
         "uniform", description="weight of a trajectory in the loss: 1, or its leaf weight times their number"
     )

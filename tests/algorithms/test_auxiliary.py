@@ -80,6 +80,17 @@ class TestPositives:
         assert found.loss == plain.loss
         assert torch.equal(found.logprobs, plain.logprobs)
 
+    def test_hardly_better_than_the_others_is_not_positive(self):
+        """A reward of .52 between 0 and 1 has advantage .027, above 0 and below .05."""
+        batch = replace(
+            golden_batch(),
+            rewards_N=golden.tensor(0.0, 1.0, 0.52, 0.0),
+            groups_N=torch.tensor([0, 0, 0, 1]),
+            auxiliary_N=torch.ones(4, dtype=torch.bool),
+        )
+        weights = auxiliary_weights(batch, Regulariser(function="auxiliary", positive="advantage"))
+        assert (weights > 0).tolist() == [False, True, False, False]
+
     def test_they_may_be_chosen_by_group_advantage(self):
         batch = golden_batch(
             rewards_N=golden.tensor(0.4, 0.1, 1.0, 1.0),

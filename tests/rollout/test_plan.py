@@ -44,6 +44,15 @@ class TestSplit:
             assert row.m == expected
         assert plan.prompts[0].m < 8 < plan.prompts[-1].m
 
+    def test_the_scales_are_deviations_over_the_batch(self):
+        trees = self.trees()
+        plan = make_plan(0, [tree.prompt_id for tree in trees], trees, AEPO, NONE, seed=0)
+        roots, tools = ([0.1 * n for n in range(10)], [(0.5, 0.7 + 0.02 * n) for n in range(10)])
+        of_roots = [root - sum(pair) / 2 for root, pair in zip(roots, tools, strict=True)]
+        of_tools = [tool - root for root, pair in zip(roots, tools, strict=True) for tool in pair]
+        assert plan.scales.root == pytest.approx(statistics.stdev(of_roots))
+        assert plan.scales.tool == pytest.approx(statistics.stdev(of_tools))
+
     def test_a_trajectory_without_a_tool_call_is_split_in_half(self):
         plan = make_plan(0, ["p"], [first("p", [3.0])], AEPO, NONE, seed=0)
         assert plan.prompts[0].m == 8
@@ -137,3 +146,12 @@ def test_auxiliary_prompts_are_a_keyed_share_of_the_batch(share, count):
     assert len(chosen(ids[:1], 0)) == (share > 0), "a small batch has one too"
     assert chosen(ids, 0) == chosen(ids[::-1], 0)
     assert share in (0.0, 1.0) or chosen(ids, 0) != chosen(ids, 1)
+
+
+def test_what_nothing_depends_on_is_not_measured():
+    rule = {"branching": True, "budget": "fixed", "entropy_scale": "none", "pre_monitor": "discard"}
+    assert not Exploration(**rule).pre_monitored
+    assert make_plan(0, ["p"], [], Exploration(**rule), NONE, seed=0).scales == Scales(1.0, 1.0)
+    for changed in ({"budget": "entropy"}, {"entropy_scale": "batch"}, {"pre_monitor": "keep"}):
+        assert Exploration(**rule | changed).pre_monitored
+    assert not Exploration(**rule | {"branching": False, "budget": "entropy"}).pre_monitored

@@ -1,6 +1,7 @@
 """The learner: what is computed once for the global mini-batch, and what may never change it."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -59,6 +60,18 @@ class TestStatistics:
             assert all(batch.token_ids.numel() <= budget or len(batch.rows) == 1 for batch in batches)
 
 
+def _without_last_leaf(tree):
+    """The same tree, grown without its last trajectory."""
+    kept = {step for path in tree.paths()[:-1] for step in path}
+    ids = {old: new for new, old in enumerate(sorted(kept))}
+    segments = tuple(
+        replace(tree.segments[old], id=new, parent=ids.get(tree.segments[old].parent)) for old, new in ids.items()
+    )
+    return replace(
+        tree, segments=segments, leaves=tuple(replace(leaf, segment=ids[leaf.segment]) for leaf in tree.leaves[:-1])
+    )
+
+
 class TestInvariance:
     @pytest.mark.parametrize("method", sorted(METHODS))
     def test_micro_batches_never_change_the_gradient(self, model, trees, method):
@@ -74,10 +87,9 @@ class TestInvariance:
         assert_same(gradients(model, trees), gradients(model, trees[::-1]))
 
     def test_unscored_trajectories_leave_no_trace(self, model):
-        scored = [1.0, 0.0, 1.0, None]
-        one = [random_tree(n, prompt=f"p{n}", rewards=scored) for n in range(4)]
-        changed = [random_tree(n, prompt=f"p{n}", rewards=scored) for n in range(4)]
-        assert_same(gradients(model, one), gradients(model, changed))
+        trees = [random_tree(n, prompt=f"p{n}", rewards=[1.0, 0.0, 1.0, None]) for n in range(4)]
+        pruned = [_without_last_leaf(tree) for tree in trees]
+        assert_same(gradients(model, trees), gradients(model, pruned))
         alone = learner(copy.deepcopy(model)).update([random_tree(1, rewards=[None] * 4)], 0)
         assert alone == {"trained_tokens": 0.0}
 
@@ -134,6 +146,22 @@ class TestMechanisms:
         lopsided = [random_tree(n, prompt=f"p{n}", leaves=3, rewards=[1.0, 0.0, 0.0]) for n in range(3)]
         one, two = gradients(model, lopsided), gradients(model, lopsided, loss_weighting="inverse_branching")
         assert any((one[name] - two[name]).abs().max() > 1e-6 for name in one)
+
+    def test_inverse_branching_changes_nothing_where_all_leaves_weigh_the_same(self, model):
+        even = [random_tree(n, prompt=f"p{n}", leaves=2, rewards=[1.0, 0.0]) for n in range(3)]
+        assert_same(gradients(model, even), gradients(model, even, loss_weighting="inverse_branching"))
+
+    def test_the_entropy_that_controllers_see_has_leaf_weights(self, model):
+        lopsided = [random_tree(n, prompt=f"p{n}", leaves=3, rewards=[1.0, 0.0, 0.0]) for n in range(3)]
+        pairs = [
+            (weight, statistics.entropies.detach())
+            for tree, leaves in zip(lopsided, token_statistics(model, lopsided), strict=True)
+            for weight, statistics in zip(tree.leaf_weights(), leaves, strict=True)
+        ]
+        assert len({weight for weight, _ in pairs}) > 1
+        expected = sum(weight * float(values.sum()) for weight, values in pairs)
+        expected /= sum(weight * len(values) for weight, values in pairs)
+        assert learner(copy.deepcopy(model)).update(lopsided, 0)["entropy"] == pytest.approx(expected, rel=1e-5)
 
     @pytest.mark.parametrize("importance", ["token", "sequence_mask"])
     def test_mismatch_with_the_sampler_is_corrected(self, model, trees, importance):
