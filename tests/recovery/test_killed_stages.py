@@ -69,7 +69,7 @@ def test_killed_before_each_of_the_first_ten_files(stages, stage):
     ],
 )
 def test_killed_again_and_again_it_gets_to_the_end(stages, stage):
-    # The machine's other work makes stages slower and faster: some share of the duration cuts one that has work to keep.
+    # Other work on the machine makes stages slower or faster: some share of the duration cuts one with work to keep.
     for share in (0.7, 0.8, 0.9, 0.6, 0.5, 0.4):
         trial, patience = f"{stage}-many-{share}", share * stages.seconds[stage]
         stages.forget_champion()
