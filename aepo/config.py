@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from aepo.algorithms.conditions import idle
 from aepo.algorithms.methods import METHODS, PARTS
-from aepo.algorithms.parts import Advantage, Exploration, Part, Regulariser, Surrogate
+from aepo.algorithms.parts import FIXED, Advantage, Exploration, Part, Regulariser, Surrogate
 from aepo.environments.settings import EnvironmentSettings
 from aepo.errors import UserError, brief, explain, shorten
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
@@ -95,7 +95,7 @@ class Config(Part):
     def _branches_have_room(self) -> Config:
         """`exploration.initial` leaves trajectories for branches, where `exploration.branching` is true."""
         rule = self.exploration
-        if rule.branching and rule.budget == "fixed" and rule.fixed_rollouts == rule.k > 1:
+        if FIXED.holds(self) and rule.fixed_rollouts == rule.k > 1:
             raise ValueError(
                 f"exploration.initial = {rule.initial:g} makes all {rule.k} trajectories global ones, so that none can "
                 "branch: lower it, or set exploration.branching to false"

@@ -25,7 +25,7 @@ def group_relative(rewards_N: Tensor, groups_N: Tensor, *, normalise_std: bool =
     Returns:
         (N,) advantages.
     """
-    rewards_N = rewards_N if rewards_N.is_floating_point() else rewards_N.to(torch.get_default_dtype())
+    rewards_N = _floating(rewards_N)
     _, index_N = groups_N.unique(return_inverse=True)
     count_G = torch.zeros(int(index_N.max()) + 1 if len(index_N) else 0, dtype=rewards_N.dtype, device=rewards_N.device)
     count_G.index_add_(0, index_N, torch.ones_like(rewards_N))
@@ -110,7 +110,7 @@ def gigpo(
     """
     if not any(anchors):
         return torch.zeros_like(turn_NT, dtype=rewards_N.dtype)
-    rewards_N = rewards_N if rewards_N.is_floating_point() else rewards_N.to(torch.get_default_dtype())
+    rewards_N = _floating(rewards_N)
     episode_N = group_relative(rewards_N, groups_N, normalise_std=normalise_std)
     owner = [row for row, turns in enumerate(anchors) for _ in turns]
     after = [len(turns) - 1 - turn for turns in anchors for turn in range(len(turns))]
@@ -180,3 +180,7 @@ def entropy_balanced(advantages: Tensor, entropy_NT: Tensor, mask_NT: Tensor, *,
     std = values.std() if values.numel() > 1 else values.new_zeros(())
     z_NT = torch.zeros_like(entropy_NT) if float(std) < 1e-8 else (entropy_NT - values.mean()) / std
     return torch.where(mask, advantages_NT * (1 + scale * z_NT), torch.zeros_like(advantages_NT))
+
+
+def _floating(rewards: Tensor) -> Tensor:
+    return rewards if rewards.is_floating_point() else rewards.to(torch.get_default_dtype())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -28,7 +28,7 @@ class Experience:
         mask_NT: 1 on policy tokens.
         turns_NT: the turn of each policy token, counted from 0; −1 elsewhere.
         segments_NT: the segment of each policy token, a number that no other one has; −1 elsewhere.
-        anchors: per trajectory and turn, a number for what was observed before it.
+        anchors: per trajectory and turn, what was observed before it; needed by estimators that compare steps alone.
     """
 
     rewards_N: Tensor
@@ -36,7 +36,7 @@ class Experience:
     mask_NT: Tensor
     turns_NT: Tensor
     segments_NT: Tensor
-    anchors: Sequence[Sequence[int]]
+    anchors: Sequence[Sequence[Hashable]] = ()
 
 
 def estimate(its: Experience, settings: Advantage, *, context: int) -> Tensor:

@@ -39,7 +39,7 @@ def ppo_clip(
     """−min(r·A, clip(r, 1 − ε_low, 1 + ε_high)·A) (arXiv 1707.06347, eq. 7), dual clip of arXiv 1912.09729."""
     ratio = log_ratio(logprobs, old_logprobs).exp()
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
-    return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
+    return _pessimistic(ratio, clipped, advantages, dual_clip)
 
 
 def entropy_balanced_clip(
@@ -60,7 +60,7 @@ def entropy_balanced_clip(
     upper = (1 + clip_high) * (logprobs - logprobs.detach()).exp()
     clipped = torch.where(ratio > 1 + clip_high, upper, ratio.clamp(min=1 - clip_low))
     # Above the bound the clipped branch is the smaller objective for A > 0 only; for A < 0 the plain ratio is.
-    return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
+    return _pessimistic(ratio, clipped, advantages, dual_clip)
 
 
 def gppo(
@@ -78,7 +78,7 @@ def gppo(
     """
     ratio = log_ratio(logprobs, old_logprobs).exp()
     clipped = ratio.detach().clamp(1 - clip_low, 1 + clip_high) * (logprobs - logprobs.detach()).exp()
-    return _dual_clip(torch.maximum(-ratio * advantages, -clipped * advantages), advantages, dual_clip)
+    return _pessimistic(ratio, clipped, advantages, dual_clip)
 
 
 def cispo(
@@ -97,8 +97,9 @@ def cispo(
     return -weight * advantages * logprobs
 
 
-def _dual_clip(loss: Tensor, advantages: Tensor, bound: float | None) -> Tensor:
-    """min(loss, −bound·A) where A < 0: a bad sample whose ratio has exploded stops pulling."""
+def _pessimistic(ratio: Tensor, clipped: Tensor, advantages: Tensor, bound: float | None) -> Tensor:
+    """−min(r·A, clip(r)·A), and at most −bound·A where A < 0: a bad sample whose ratio has exploded stops pulling."""
+    loss = torch.maximum(-ratio * advantages, -clipped * advantages)
     if bound is None:
         return loss
     return torch.where(advantages < 0, torch.minimum(loss, -bound * advantages), loss)

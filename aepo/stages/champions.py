@@ -52,8 +52,8 @@ def champion(config: Config, store: Store) -> Pointer:
     return Pointer(key, store.read_text(key))
 
 
-def opponent(config: Config, store: Store, candidate: str) -> Pointer:
-    """The champion that a candidate is compared with: today's at the first look, the same one whenever a run goes on.
+def choose_opponent(config: Config, store: Store, candidate: str) -> Pointer:
+    """Keep whom a candidate is compared with: today's champion at the first look, the same one when a run goes on.
 
     Without that, a run that is killed after its promotion would compare the new champion with itself.
     """
@@ -65,8 +65,13 @@ def opponent(config: Config, store: Store, candidate: str) -> Pointer:
     if text is None:
         now.open(store)  # a pointer that leads nowhere is refused, not kept
         store.replace_text(key, None, now.text or NOBODY)
-        text = store.read_text(key)
-    return Pointer(now.key, None if text == NOBODY else text)
+    return opponent(config, store, candidate)
+
+
+def opponent(config: Config, store: Store, candidate: str) -> Pointer:
+    """The one that was chosen."""
+    text = store.read_text(_opponent_key(config, candidate))
+    return Pointer(champion_key(config), None if text == NOBODY else text)
 
 
 def _leads_somewhere(store: Store, text: str) -> bool:

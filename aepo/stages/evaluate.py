@@ -13,7 +13,7 @@ from aepo.artifacts import read_artifact, read_manifest, write_manifest
 from aepo.config import Config
 from aepo.environments.base import Prompt
 from aepo.errors import UserError, brief, reason
-from aepo.stages.champions import Pointer, opponent
+from aepo.stages.champions import Pointer, choose_opponent, opponent
 from aepo.stages.names import SCORES
 from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
@@ -41,7 +41,7 @@ SCORE_SCHEMA = pa.schema(
 
 def opponent_digest(config: Config, *, candidate: Path, **_: object) -> str | None:
     """Digest of the champion to compare with."""
-    return opponent(config, store_of(config), _candidate(candidate)).sha256
+    return choose_opponent(config, store_of(config), _candidate(candidate)).sha256
 
 
 @stage(detail=lambda _, benchmark, **__: benchmark, depends=opponent_digest)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aepo.algorithms.methods import METHODS
 from aepo.artifacts import read_artifact, write_manifest
@@ -17,16 +17,19 @@ from aepo.evaluation.health import collapse_bound, explosion_bound
 from aepo.evaluation.statistics import Interval, clustered_bootstrap, pass_at_k
 from aepo.report import AccuracyRow, ReportData, render
 from aepo.stages.evaluate import read_scores
-from aepo.stages.names import ROLLOUTS
+from aepo.stages.names import REPORT, ROLLOUTS, SUMMARY
 from aepo.stages.policies import Policy, open_policy
 from aepo.stages.result import StageResult
 from aepo.stages.verdict import entropy_history
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage.addresses import is_local
+from aepo.telemetry import summary as written
+from aepo.telemetry.summary import Summary
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
+MOMENTS: tuple[Literal["before"], Literal["after"]] = ("before", "after")
 NAMES = {"baseline": "warm start", "candidate": "candidate", "champion": "champion"}
 SHOWN_TREES = 2
 
@@ -76,7 +79,7 @@ def report(
     trees = _shown([tree for shard in shards for tree in read_trees(shard.folder / ROLLOUTS)])
     page = render(_data(config, findings, trees))
     output.mkdir(parents=True, exist_ok=True)
-    for name, text in (("report.html", page), ("summary.json", json.dumps(summary, indent=2) + "\n")):
+    for name, text in ((REPORT, page), (SUMMARY, json.dumps(summary, indent=2) + "\n")):
         (output / name).write_text(text, encoding="utf-8")
         store.write_text(f"{config.run}/{name}", text)
     write_manifest(output, "report", {"decision": decision.state, "policy": policy.sha256})
@@ -113,16 +116,16 @@ def _accuracy(config: Config, benchmark: str, rows: list[dict[str, Any]]) -> lis
     return found
 
 
-def _summary(config: Config, findings: _Findings) -> dict[str, Any]:
+def _summary(config: Config, findings: _Findings) -> Summary:
     gating = config.evaluation.benchmarks[0]
     by_name = {row.policy: row for row in findings.accuracy if row.benchmark == gating}
     return {
         "run": config.run,
         "method": config.method,
         "accuracy": {
-            "before": _interval(by_name.get("warm start")),
-            "after": _interval(by_name.get("candidate")),
-            "difference": asdict(findings.gain),
+            "before": _of(by_name.get("warm start")),
+            "after": _of(by_name.get("candidate")),
+            "difference": _written(findings.gain),
         },
         "entropy": {"before": findings.entropy["baseline"], "after": findings.entropy["candidate"]},
         "steps": findings.policy.state.step,
@@ -137,14 +140,16 @@ def _summary(config: Config, findings: _Findings) -> dict[str, Any]:
 def _address(config: Config) -> str:
     """Where people find the report: a path on this machine, or an address in the store."""
     if is_local(config.storage.root):
-        return str(run_folder(config) / "report.html")
-    return store_of(config).uri(f"{config.run}/report.html")
+        return str(run_folder(config) / REPORT)
+    return store_of(config).uri(f"{config.run}/{REPORT}")
 
 
-def _interval(row: AccuracyRow | None) -> dict[str, float] | None:
-    if row is None:
-        return None
-    return {"mean": row.pass_at_1.mean, "low": row.pass_at_1.low, "high": row.pass_at_1.high}
+def _of(row: AccuracyRow | None) -> written.Interval | None:
+    return None if row is None else _written(row.pass_at_1)
+
+
+def _written(interval: Interval) -> written.Interval:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def _mean_entropy(rows: list[dict[str, Any]], role: str) -> float | None:
@@ -154,18 +159,18 @@ def _mean_entropy(rows: list[dict[str, Any]], role: str) -> float | None:
     return sum(row["entropy"] * row["tokens"] for row in mine) / tokens if tokens else None
 
 
-def _metrics(summary: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(summary: Summary) -> dict[str, float]:
     accuracy, entropy = summary["accuracy"], summary["entropy"]
     metrics = {"difference": accuracy["difference"]["mean"], "difference_low": accuracy["difference"]["low"]}
-    for moment in ("before", "after"):
-        if accuracy[moment]:
+    for moment in MOMENTS:
+        if (interval := accuracy[moment]) is not None:
             metrics |= {
-                f"accuracy_{moment}": accuracy[moment]["mean"],
-                f"accuracy_{moment}_low": accuracy[moment]["low"],
-                f"accuracy_{moment}_high": accuracy[moment]["high"],
+                f"accuracy_{moment}": interval["mean"],
+                f"accuracy_{moment}_low": interval["low"],
+                f"accuracy_{moment}_high": interval["high"],
             }
-        if entropy[moment] is not None:
-            metrics[f"entropy_{moment}"] = entropy[moment]
+        if (mean := entropy[moment]) is not None:
+            metrics[f"entropy_{moment}"] = mean
     return metrics
 
 

@@ -17,6 +17,7 @@ from aepo.config import Config, to_yaml
 from aepo.errors import UserError
 from aepo.plain_yaml import parse_yaml
 from aepo.stages.finish import STATUS, SUCCESS
+from aepo.stages.names import REPORT, SUMMARY
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage import Store, local_root
 from aepo.storage.addresses import is_local
@@ -25,8 +26,8 @@ from aepo.telemetry.events import EVENTS, read_events
 from aepo.telemetry.run_state import RunState
 from aepo.telemetry.summary import Summary
 
-CONFIG, SUMMARY, LOCK = "config.yaml", "summary.json", ".lock"
-OUTCOME = (SUMMARY, "report.html", STATUS)
+CONFIG, LOCK = "config.yaml", ".lock"
+OUTCOME = (SUMMARY, REPORT, STATUS)
 """What a run leaves in the store for people."""
 
 Beginning = Literal["new", "continued", "anew", "finished"]
@@ -57,11 +58,11 @@ def claimed(folder: Path) -> Iterator[IO[str]]:
 
 def unfinished_run(config: Config) -> str | None:
     """Name of the newest run with this configuration that has not succeeded and that nobody works on."""
-    configs = local_root(config.storage).glob(f"*/{CONFIG}")
+    store, configs = store_of(config), local_root(config.storage).glob(f"*/{CONFIG}")
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
         run, found = path.parent.name, _parsed(_read(path))
         same = _same_store(found, config) and not _differences(found, config)
-        if same and not _finished(store_of(config), run) and not _busy(path.parent):
+        if same and not _finished(store, run) and not _busy(path.parent):
             return run
     return None
 
@@ -72,7 +73,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
     Raises:
         UserError: the folder holds something else than a run.
     """
-    folder = run_folder(config)
+    store, folder = store_of(config), run_folder(config)
     # The store's word counts: a run in an object store may have been begun, or begun anew, on another machine.
     here = _read(folder / CONFIG)
     if here is not None and not _same_store(_parsed(here), config):
@@ -80,7 +81,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
             f"{folder} is the folder of a run in another store than {config.storage.root}: choose another --name, or "
             "another storage.scratch."
         )
-    before = store_of(config).read_text(f"{config.run}/{CONFIG}") or here
+    before = store.read_text(f"{config.run}/{CONFIG}") or here
     if before is None:
         if found := sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith((".", "before-"))):
             raise UserError(f"{folder} is no run's folder (it holds {found[0]}): choose another --name.")
@@ -93,7 +94,7 @@ def begin(config: Config) -> tuple[Beginning, str]:
         _write_config(config, folder)
         shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         return "anew", f"{shown}; the report and the log of the old one are in {kept}"
-    if _finished(store_of(config), config.run):
+    if _finished(store, config.run):
         return "finished", ""
     return "continued", _standing(folder)
 
@@ -107,12 +108,12 @@ def outcome(config: Config) -> Summary:
     store, folder = store_of(config), run_folder(config)
     for name in OUTCOME:
         text = store.read_text(f"{config.run}/{name}")
-        if text is not None and _read(folder / name) != text:
-            (folder / name).write_text(text, encoding="utf-8")
+        if text is not None:
+            _place(folder / name, text)
     summary = _summary(_read(folder / SUMMARY))
     if summary is None:
         raise UserError(f"the run {folder} has left no summary that can be read: run it again, it goes on.")
-    here = str(folder / "report.html")
+    here = str(folder / REPORT)
     summary["report"] = here if is_local(config.storage.root) else f"{summary['report']}, and {here}"
     return summary
 

@@ -9,7 +9,7 @@ changes the result. Mini-batches are split by whole trees.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from aepo import keys
 from aepo.algorithms.estimate import Experience, estimate
 from aepo.algorithms.objective import Batch, Targets, auxiliary_weights, loss, targets
+from aepo.algorithms.parts import STEPWISE
 from aepo.training.packing import MicroBatch, Trajectory, pack, unroll
 from aepo.training.policy import occurrences
 from aepo.trajectories.tree import RolloutTree
@@ -64,7 +65,7 @@ class Learner:
         seed: int,
         context: int,
         reference: PreTrainedModel | None = None,
-        call_of: Callable[[str], object] = str,
+        call_of: Callable[[str], Hashable] = str,
     ) -> None:
         self.model = model
         self._context = context
@@ -212,18 +213,14 @@ class Learner:
                 mask_NT=mask_NT[rows],
                 turns_NT=_laid_out([entry.turns for entry in main], width, -1),
                 segments_NT=_laid_out([entry.segments for entry in main], width, -1),
-                anchors=self._anchors(main),
+                anchors=self._anchors(main) if STEPWISE.holds(self._objective) else (),
             )
             result_NT[rows] = estimate(experience, self._objective.advantage, context=self._context)
         return result_NT
 
-    def _anchors(self, trajectories: list[Trajectory]) -> list[list[int]]:
-        """A number per kind of (call, answer)."""
-        kinds: dict[tuple[object, str], int] = {}
-        return [
-            [kinds.setdefault((self._call_of(turn), answer), len(kinds)) for turn, answer in entry.observed]
-            for entry in trajectories
-        ]
+    def _anchors(self, trajectories: list[Trajectory]) -> list[list[tuple[Hashable, str]]]:
+        """Per trajectory and turn, the call before it and the answer."""
+        return [[(self._call_of(turn), answer) for turn, answer in entry.observed] for entry in trajectories]
 
     def _importance(self, old_NT: Tensor, sampler_NT: Tensor, mask_NT: Tensor, auxiliary_N: Tensor) -> Tensor:
         """Truncated weights of trainer against sampler; 1 for auxiliary rows, whose mismatch is intended."""
