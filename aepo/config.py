@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from aepo.algorithms.conditions import idle
 from aepo.algorithms.methods import METHODS, PARTS
-from aepo.algorithms.parts import FIXED, Advantage, Exploration, Part, Regulariser, Surrogate
+from aepo.algorithms.parts import FIXED, OFFICIAL_CANDIDATES, Advantage, Exploration, Part, Regulariser, Surrogate
 from aepo.environments.settings import EnvironmentSettings
 from aepo.errors import UserError, brief, explain, shorten
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
@@ -99,6 +99,16 @@ class Config(Part):
             raise ValueError(
                 f"exploration.initial = {rule.initial:g} makes all {rule.k} trajectories global ones, so that none can "
                 "branch: lower it, or set exploration.branching to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _statistic_is_known(self) -> Config:
+        """`rollout.top_logprobs` is 0 or at least 10 where `exploration.statistic` is `official`: it looks at 10."""
+        if self.exploration.statistic == "official" and 0 < self.rollout.top_logprobs < OFFICIAL_CANDIDATES:
+            raise ValueError(
+                f"exploration.statistic = official is made from the {OFFICIAL_CANDIDATES} most likely tokens, and "
+                f"rollout.top_logprobs shows {self.rollout.top_logprobs}: raise it, or set it to 0"
             )
         return self
 

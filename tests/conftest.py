@@ -1,7 +1,12 @@
 """Settings of every test."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # A busy machine must not fail a test: no property here is about time.
 settings.register_profile("aepo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("aepo")
+
+# Tests run in the background inherit a SIGINT that is ignored, and so would every command that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)

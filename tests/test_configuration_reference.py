@@ -113,6 +113,7 @@ BROKEN = {
     "_run_is_no_folder_of_the_store": ["run=champions"],
     "_no_setting_is_idle": ["method=grpo", "surrogate.cap=3"],
     "_branches_have_room": ["method=arpo", "exploration.initial=1"],
+    "_statistic_is_known": ["method=aepo-official", "rollout.top_logprobs=5"],
     "_groups_can_differ": ["method=dapo", "exploration.k=1"],
     "_trajectories_can_be_overlong": ["method=dapo", "advantage.overlong_tokens=1000"],
     "_trees_fit_the_engine": ["rollout.slots=4"],

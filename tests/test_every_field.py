@@ -134,6 +134,7 @@ CASES = {
     "rollout.shards": Case("2", see.shard_of_prompts),
     "rollout.temperature": Case("0.5", see.sampled_tokens, UNCORRECTED),
     "rollout.top_p": Case("0.5", see.sampled_tokens, UNCORRECTED),
+    "rollout.top_logprobs": Case("2", see.root_entropies),
     "rollout.context": Case("40", see.longest_trajectory, FROM_SCRATCH),
     "rollout.turn_tokens": Case("3", see.longest_turn, FROM_SCRATCH),
     "rollout.decode_rows": Case("8", see.shapes_of_exploring),

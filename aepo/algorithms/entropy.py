@@ -7,13 +7,15 @@ import math
 import torch
 from torch import Tensor
 
+from aepo.algorithms.parts import OFFICIAL_CANDIDATES
+
 
 def token_entropy(logprobs: Tensor) -> Tensor:
     """−Σ p·log p over the last axis of normalised log-probs; −inf entries count 0."""
     return -(logprobs.exp() * logprobs.clamp(min=torch.finfo(logprobs.dtype).min)).sum(-1)
 
 
-def official_entropy(logprobs: Tensor, tokens: Tensor, most_likely: int = 10) -> Tensor:
+def official_entropy(logprobs: Tensor, tokens: Tensor, most_likely: int = OFFICIAL_CANDIDATES) -> Tensor:
     """What the published code of arXiv 2510.14545 takes for a token's entropy; it then sums 20 of them.
 
     −Σ p·log p over the most likely tokens and the sampled one, not renormalised, divided by log |V|.

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from aepo.algorithms.conditions import Only
 from aepo.units import Batches, Nats, Number, Probability, Ratio, Reward, Share, Tokens, Trajectories
 
+OFFICIAL_CANDIDATES = 10
+"""How many of the most likely tokens the published code of arXiv 2510.14545 looks at."""
+
 
 class Part(BaseModel):
     """Base of the parts of a row: immutable, unknown fields refused."""

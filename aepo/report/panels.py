@@ -138,6 +138,8 @@ def entropy_panel(data: ReportData) -> Panel:
             Curve("entropy", "all tokens", "c1"),
             Curve("root_entropy", "first turn", "c3"),
             Curve("tool_entropy", "after tools", "c2"),
+            Curve("entropy_lower", "as explored, at least", "c4"),
+            Curve("entropy_upper", "as explored, at most", "c5"),
         ),
         unit="nats",
         rules=tuple(rules),

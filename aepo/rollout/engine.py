@@ -1,7 +1,8 @@
 """What a rollout engine is: tokens in, tokens out, asynchronously.
 
 Text is never re-encoded: a prefix is the token ids that were really sampled or encoded once. `logprobs` are
-those of the distribution really sampled from; `entropies` are of the full distribution at temperature 1.
+those of the distribution really sampled from; `entropies` are of the full distribution at temperature 1. An engine
+that sees only the most likely tokens gives their lower bounds, and the upper ones beside them.
 """
 
 from __future__ import annotations
@@ -47,12 +48,16 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What was sampled, one log-prob and one entropy (nats) per token, and why it ended."""
+    """What was sampled, one log-prob and one entropy (nats) per token, and why it ended.
+
+    `upper_entropies` are None where the entropies are exact.
+    """
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     entropies: tuple[float, ...]
     finish: Finish
+    upper_entropies: tuple[float, ...] | None = None
 
 
 class RolloutEngine(Protocol):

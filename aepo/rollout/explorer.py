@@ -238,7 +238,13 @@ class Explorer:
             generation = None
             if segment.source == "policy":
                 path.heads[path.depth] = head_of(segment, self._task.exploration.entropy_tokens)
-                generation = Generation(segment.token_ids, segment.logprobs or (), segment.entropies or (), "stop")
+                generation = Generation(
+                    segment.token_ids,
+                    segment.logprobs or (),
+                    segment.entropies or (),
+                    "stop",
+                    segment.upper_entropies,
+                )
             path.grow(Node(path.tip, segment.source, segment.token_ids, segment.text or "", generation, segment.head))
             if segment.source == "tool":
                 path.steps = calls[: path.depth + 1]
@@ -270,6 +276,7 @@ class Explorer:
                 entropies=node.generation.entropies if node.generation else None,
                 text=node.text,
                 head=node.head,
+                upper_entropies=node.generation.upper_entropies if node.generation else None,
             )
             for index, node in enumerate(nodes)
         )

@@ -34,7 +34,8 @@ def plan_metrics(plan: BatchPlan) -> dict[str, float]:
 def tree_metrics(trees: Sequence[RolloutTree]) -> dict[str, float]:
     """Metrics of a batch's main trees; sampled tokens count auxiliary ones too.
 
-    `top_families` is the mean over the trees that branched, and missing where none has.
+    `top_families` is the mean over the trees that branched, and missing where none has; so are the bounds of the
+    sampled tokens' entropy, nats, where it is known exactly.
     """
     main = [tree for tree in trees if tree.role == "main"]
     leaves = [leaf for tree in main for leaf in tree.leaves]
@@ -56,6 +57,7 @@ def tree_metrics(trees: Sequence[RolloutTree]) -> dict[str, float]:
         "tool_calls": sum(tree.depth(leaf.segment) for tree in main for leaf in tree.leaves) / count,
         "sampled_tokens": float(sum(len(segment.token_ids) for segment in policy)),
         **{f"branches_depth_{depth}": depths[depth] / count for depth in range(1, DEPTHS + 1)},
+        **_entropy_bounds(main),
     }
 
 
@@ -80,6 +82,19 @@ def branched_trajectories(tree: RolloutTree) -> int:
         seen |= own
         count += any(len(tree.children[segment]) > 1 for segment in own)
     return count
+
+
+def _entropy_bounds(trees: Sequence[RolloutTree]) -> dict[str, float]:
+    """Leaf-weighted means over policy tokens of what engines know within bounds only."""
+    lower = upper = count = 0.0
+    for tree in trees:
+        for path, weight in zip(tree.paths(), tree.leaf_weights(), strict=True):
+            for segment in (tree.segments[step] for step in path):
+                if segment.upper_entropies is not None:
+                    lower += weight * sum(segment.entropies or ())
+                    upper += weight * sum(segment.upper_entropies)
+                    count += weight * len(segment.token_ids)
+    return {"entropy_lower": lower / count, "entropy_upper": upper / count} if count else {}
 
 
 def _weighted_mean(trees: Sequence[RolloutTree], value: Callable[[Leaf], float]) -> float:

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from aepo.algorithms.entropy import token_entropy
+from aepo.algorithms.entropy import token_entropy, top_logprob_entropy
+
+
+class Sampled(NamedTuple):
+    """A token per row, (R,) each; nats.
+
+    Attributes:
+        tokens: what was sampled.
+        logprobs: of them, under the sampled distribution.
+        entropies: at temperature 1; lower bounds where `upper_entropies` is there.
+        upper_entropies: their upper bounds, None where they are exact.
+    """
+
+    tokens: Tensor
+    logprobs: Tensor
+    entropies: Tensor
+    upper_entropies: Tensor | None
 
 
 def sample(
-    logits_RV: Tensor, uniforms_R: Tensor, temperatures_R: Tensor, top_ps_R: Tensor, forced_R: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    logits_RV: Tensor,
+    uniforms_R: Tensor,
+    temperatures_R: Tensor,
+    top_ps_R: Tensor,
+    forced_R: Tensor,
+    *,
+    top_logprobs: int = 0,
+) -> Sampled:
     """Sample a token per row.
 
     Args:
@@ -19,12 +43,10 @@ def sample(
         temperatures_R: sampling temperatures.
         top_ps_R: nucleus masses.
         forced_R: token to take instead of sampling, −1 for none.
-
-    Returns:
-        tokens, their log-probs under the sampled distribution, entropies at temperature 1; each (R,), nats.
+        top_logprobs: most likely tokens from which entropies are known; 0 for all.
     """
     plain = torch.log_softmax(logits_RV.float(), dim=-1)
-    entropies = token_entropy(plain)
+    entropies, upper = _entropies(plain, top_logprobs)
     sampled = plain
     if bool((temperatures_R != 1).any()):
         sampled = torch.log_softmax(logits_RV.float() / temperatures_R[:, None], dim=-1)
@@ -33,7 +55,14 @@ def sample(
     cumulative = sampled.double().exp().cumsum(-1)
     tokens = torch.searchsorted(cumulative, (uniforms_R * cumulative[:, -1])[:, None], right=True)[:, 0]
     tokens = torch.where(forced_R >= 0, forced_R, tokens.clamp(max=logits_RV.shape[-1] - 1))
-    return tokens, sampled.gather(-1, tokens[:, None])[:, 0], entropies
+    return Sampled(tokens, sampled.gather(-1, tokens[:, None])[:, 0], entropies, upper)
+
+
+def _entropies(logprobs_RV: Tensor, known: int) -> tuple[Tensor, Tensor | None]:
+    vocabulary = logprobs_RV.shape[-1]
+    if not 0 < known < vocabulary:
+        return token_entropy(logprobs_RV), None
+    return top_logprob_entropy(logprobs_RV.topk(known, dim=-1).values, vocabulary)
 
 
 def _nucleus(logprobs_RV: Tensor, top_ps_R: Tensor) -> Tensor:

@@ -18,6 +18,12 @@ class RolloutSettings(Part):
     shards: Tasks = Field(1, ge=1, le=64, description="tasks over which a staged batch's prompts are spread")
     temperature: Number = Field(1.0, gt=0, le=10, description="sampling temperature of main rollouts")
     top_p: Share = Field(1.0, gt=0, description="nucleus mass of main and auxiliary rollouts")
+    top_logprobs: Tokens = Field(
+        0,
+        ge=0,
+        description="most likely tokens from which an entropy is known: its lower bound then counts everywhere, and "
+        "the upper one is reported beside it; 0 = all of them, exactly",
+    )
     context: Tokens = Field(96, ge=8, description="tokens of prompt and trajectory together")
     turn_tokens: Tokens = Field(96, ge=1, description="most tokens of one policy turn")
     decode_rows: Rows = Field(32, ge=1, description="trajectories of one decode pass; its shape never changes")

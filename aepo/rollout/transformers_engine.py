@@ -66,6 +66,7 @@ class _Request:
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
+    upper_entropies: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
 
 
@@ -342,15 +343,20 @@ class TransformersEngine:
             temperatures[row], top_ps[row] = request.sampling.temperature, request.sampling.top_p
             if request.forced is not None:
                 forced[row] = request.forced[position]
-        sampled = sample(logits, *map(torch.from_numpy, (uniforms, temperatures, top_ps, forced)))
-        tokens, logprobs, entropies = (values.tolist() for values in sampled)
+        sampled = sample(
+            logits,
+            *map(torch.from_numpy, (uniforms, temperatures, top_ps, forced)),
+            top_logprobs=self._settings.top_logprobs,
+        )
+        tokens, logprobs, entropies, upper = ([] if values is None else values.tolist() for values in sampled)
         official: list[float] = []
         if any(request.sampling.statistic == "official" for _, request in active):
-            official = official_entropy(torch.log_softmax(logits.float(), dim=-1), sampled[0]).tolist()
+            official = official_entropy(torch.log_softmax(logits.float(), dim=-1), sampled.tokens).tolist()
         for row, request in active:
             request.token_ids.append(tokens[row])
             request.logprobs.append(logprobs[row])
             request.entropies.append(entropies[row])
+            request.upper_entropies.extend(upper[row : row + 1])
             request.head.append((entropies if request.sampling.statistic == "mean" else official)[row])
             self._slots[request.slot].unread = tokens[row]
             finish = self._finish(request, tokens[row])
@@ -376,5 +382,11 @@ class TransformersEngine:
             del self._slots[request.slot]
         if not request.done.done():
             request.done.set_result(
-                Generation(tuple(request.token_ids), tuple(request.logprobs), tuple(request.entropies), finish)
+                Generation(
+                    tuple(request.token_ids),
+                    tuple(request.logprobs),
+                    tuple(request.entropies),
+                    finish,
+                    tuple(request.upper_entropies) or None,
+                )
             )

@@ -35,6 +35,7 @@ SCORE_SCHEMA = pa.schema(
         pa.field("tool_calls", pa.int32(), nullable=False),
         pa.field("tokens", pa.int32(), nullable=False),
         pa.field("entropy", pa.float64()),
+        pa.field("upper_entropy", pa.float64()),
     ]
 )
 
@@ -130,7 +131,7 @@ def _explore(
 def _rows(role: str, tree: RolloutTree) -> Iterator[dict[str, object]]:
     for sample, (leaf, path) in enumerate(zip(tree.leaves, tree.paths(), strict=True)):
         sampled = [tree.segments[step] for step in path if tree.segments[step].source == "policy"]
-        entropies = [value for segment in sampled for value in segment.entropies or ()]
+        tokens = sum(len(segment.token_ids) for segment in sampled)
         yield {
             "policy": role,
             "question": tree.prompt_id,
@@ -139,9 +140,16 @@ def _rows(role: str, tree: RolloutTree) -> Iterator[dict[str, object]]:
             "outcome": leaf.outcome,
             "finish_reason": leaf.finish_reason,
             "tool_calls": tree.depth(leaf.segment),
-            "tokens": len(entropies),
-            "entropy": sum(entropies) / len(entropies) if entropies else None,
+            "tokens": tokens,
+            "entropy": _per_token([segment.entropies for segment in sampled], tokens),
+            "upper_entropy": _per_token([segment.upper_entropies for segment in sampled], tokens),
         }
+
+
+def _per_token(values: list[tuple[float, ...] | None], tokens: int) -> float | None:
+    """Mean over a trajectory's tokens; None where they were not measured."""
+    known = [segment for segment in values if segment is not None]
+    return sum(map(sum, known)) / tokens if known and tokens else None
 
 
 def _mean(rows: list[dict[str, object]], role: str) -> float:

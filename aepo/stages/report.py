@@ -25,7 +25,7 @@ from aepo.stages.work import Work, stage
 from aepo.stages.workplace import run_folder, store_of
 from aepo.storage.addresses import is_local
 from aepo.telemetry import summary as written
-from aepo.telemetry.summary import Summary
+from aepo.telemetry.summary import Entropy, Summary
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
@@ -39,7 +39,7 @@ class _Findings:
     policy: Policy
     before: Policy
     accuracy: list[AccuracyRow]
-    entropy: dict[str, float | None]
+    entropy: Entropy
     gain: Interval
     verdict: str
     decision: Decision
@@ -69,7 +69,7 @@ def report(
         policy=policy,
         before=before,
         accuracy=[row for benchmark, rows in tables.items() for row in _accuracy(config, benchmark, rows)],
-        entropy={role: _mean_entropy(gating, role) for role in ("baseline", "candidate")},
+        entropy=_entropy(gating),
         gain=paired_difference(samples.get("candidate", {}), samples.get("baseline", {}), seed=config.seed),
         verdict=verdict,
         decision=decision,
@@ -127,7 +127,7 @@ def _summary(config: Config, findings: _Findings) -> Summary:
             "after": _of(by_name.get("candidate")),
             "difference": _written(findings.gain),
         },
-        "entropy": {"before": findings.entropy["baseline"], "after": findings.entropy["candidate"]},
+        "entropy": findings.entropy,
         "steps": findings.policy.state.step,
         "verdict": findings.verdict,
         "decision": findings.decision.state,
@@ -152,11 +152,20 @@ def _written(interval: Interval) -> written.Interval:
     return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _mean_entropy(rows: list[dict[str, Any]], role: str) -> float | None:
-    """Token entropy of a policy's evaluation samples, nats."""
-    mine = [row for row in rows if row["policy"] == role and row["entropy"] is not None]
+def _entropy(rows: list[dict[str, Any]]) -> Entropy:
+    """Of both policies' evaluation samples."""
+    return {
+        "before": _per_token(rows, "baseline", "entropy"),
+        "after": _per_token(rows, "candidate", "entropy"),
+        "before_at_most": _per_token(rows, "baseline", "upper_entropy"),
+        "after_at_most": _per_token(rows, "candidate", "upper_entropy"),
+    }
+
+
+def _per_token(rows: list[dict[str, Any]], role: str, column: str) -> float | None:
+    mine = [row for row in rows if row["policy"] == role and row[column] is not None]
     tokens = sum(row["tokens"] for row in mine)
-    return sum(row["entropy"] * row["tokens"] for row in mine) / tokens if tokens else None
+    return sum(row[column] * row["tokens"] for row in mine) / tokens if tokens else None
 
 
 def _metrics(summary: Summary) -> dict[str, float]:

@@ -195,7 +195,11 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     table.add_row(
         "accuracy", _interval(accuracy["before"]), _interval(accuracy["after"]), _interval(accuracy["difference"], True)
     )
-    table.add_row("entropy", _nats(entropy["before"]), _nats(entropy["after"]))
+    table.add_row(
+        "entropy",
+        _nats(entropy["before"], entropy.get("before_at_most")),
+        _nats(entropy["after"], entropy.get("after_at_most")),
+    )
     console.print(table)
     lines = [f"verdict   {summary['verdict']}", f"decision  {summary['decision']}"]
     lines += [f"          {reason}" for reason in summary["reasons"]]
@@ -254,8 +258,10 @@ def _interval(interval: Interval | None, difference: bool = False) -> str:
     return f"{100 * interval['mean']:{sign}.1f}{unit}  [{low}, {high}]"
 
 
-def _nats(entropy: float | None) -> str:
-    return "not measured" if entropy is None else f"{entropy:.3f} nats"
+def _nats(entropy: float | None, at_most: float | None = None) -> str:
+    if entropy is None:
+        return "not measured"
+    return f"{entropy:.3f} nats" if at_most is None else f"{entropy:.3f} to {at_most:.3f} nats"
 
 
 def _now() -> float:

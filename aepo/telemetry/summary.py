@@ -24,10 +24,15 @@ class Accuracy(TypedDict):
 
 
 class Entropy(TypedDict):
-    """Mean over tokens, nats; None where it was not measured."""
+    """Mean over tokens, nats; None where it was not measured.
+
+    Where an engine saw only the most likely tokens, `before` and `after` are lower bounds and the others upper ones.
+    """
 
     before: float | None
     after: float | None
+    before_at_most: NotRequired[float | None]
+    after_at_most: NotRequired[float | None]
 
 
 class Summary(TypedDict):

@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         pa.field("token_ids", pa.list_(pa.int32()), nullable=False),
         pa.field("logprobs", pa.list_(pa.float32())),
         pa.field("entropies", pa.list_(pa.float32())),
+        pa.field("upper_entropies", pa.list_(pa.float32())),
         pa.field("text", pa.string()),
         pa.field("head", pa.float64()),
         pa.field("leaf", pa.int32()),
@@ -81,6 +82,7 @@ def _rows(index: int, tree: RolloutTree) -> Iterator[dict[str, Any]]:
             "token_ids": segment.token_ids,
             "logprobs": segment.logprobs,
             "entropies": segment.entropies,
+            "upper_entropies": segment.upper_entropies,
             "text": segment.text,
             "head": segment.head,
             "leaf": position,
@@ -108,6 +110,7 @@ def _trees(rows: list[dict[str, Any]]) -> Iterator[RolloutTree]:
                     entropies=_optional(row["entropies"]),
                     text=row["text"],
                     head=row["head"],
+                    upper_entropies=_optional(row["upper_entropies"]),
                 )
                 for row in members
             ),

@@ -28,9 +28,11 @@ class Segment:
         source: who wrote it.
         token_ids: the tokens as sampled or encoded, never re-encoded.
         logprobs: per token, nats, under the distribution really sampled (policy segments only).
-        entropies: per token, nats, of the full distribution at temperature 1 (policy segments only).
+        entropies: per token, nats, of the full distribution at temperature 1 (policy segments only); lower bounds
+            where the engine saw only the most likely tokens.
         text: the decoded tokens, where someone wants to read them.
         head: H of its first tokens, the statistic by which its explorer decided (policy segments only).
+        upper_entropies: upper bounds, where `entropies` are lower ones (policy segments only).
     """
 
     id: int
@@ -41,6 +43,7 @@ class Segment:
     entropies: tuple[float, ...] | None = None
     text: str | None = None
     head: float | None = None
+    upper_entropies: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
@@ -49,7 +52,7 @@ class Segment:
             raise ValueError(f"segment {self.id}: exactly the prompt has no parent")
         if self.head is not None and self.source != "policy":
             raise ValueError(f"segment {self.id}: only policy segments have head")
-        for name in ("logprobs", "entropies"):
+        for name in ("logprobs", "entropies", "upper_entropies"):
             values = getattr(self, name)
             if values is None:
                 continue

@@ -191,7 +191,10 @@ def test_an_interrupt_ends_every_process(sent, moment, tmp_path):
             time.sleep(0.1)
         os.kill(process.pid, sent)
         asked = time.monotonic()
-        _, errors = process.communicate(timeout=30)
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
         assert time.monotonic() - asked < 10
     assert process.returncode == 130
     assert errors == f"aepo: interrupted; the same command goes on from what is in {folder}\n"

@@ -41,6 +41,29 @@ class TestStatistics:
         torch.testing.assert_close(torch.tensor(generation.logprobs).double(), logprobs, atol=2e-5, rtol=0)
         torch.testing.assert_close(torch.tensor(generation.entropies).double(), entropies, atol=2e-5, rtol=0)
 
+    @pytest.mark.parametrize("known", [1, 3, 20])
+    def test_few_likely_tokens_leave_bounds(self, make_engine, known):
+        """The same tokens as ever; their true entropies lie between what is given."""
+        exact = run(make_engine().generate(PROMPT, sampling(1, tokens=30)))
+        bounded = run(make_engine(top_logprobs=known).generate(PROMPT, sampling(1, tokens=30)))
+        assert (bounded.token_ids, bounded.logprobs) == (exact.token_ids, exact.logprobs)
+        assert exact.upper_entropies is None
+        assert len(bounded.entropies) == len(bounded.upper_entropies) == 30
+        inside = zip(bounded.entropies, exact.entropies, bounded.upper_entropies, strict=True)
+        assert all(lower - 1e-5 < true < upper + 1e-5 for lower, true, upper in inside)
+        assert sum(bounded.entropies) < sum(exact.entropies) < sum(bounded.upper_entropies)
+
+    @pytest.mark.parametrize("known", [58, 59, 1000])
+    def test_a_vocabulary_that_is_known_wholly_leaves_none(self, make_engine, model, known):
+        known += model.config.vocab_size - 58
+        exact = run(make_engine().generate(PROMPT, sampling(1)))
+        assert run(make_engine(top_logprobs=known).generate(PROMPT, sampling(1))) == exact
+
+    def test_decisions_are_told_the_lower_bound(self, make_engine):
+        told = []
+        generation = run(make_engine(top_logprobs=2).generate(PROMPT, sampling(1, head_tokens=5), on_head=told.extend))
+        assert tuple(told) == generation.entropies[:5]
+
     def test_a_nucleus_is_renormalised(self, make_engine, model):
         engine = make_engine()
         generations = [run(engine.generate(PROMPT, sampling(n, tokens=1, top_p=0.5))) for n in range(20)]

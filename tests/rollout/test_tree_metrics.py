@@ -35,6 +35,30 @@ def families(*branches):
     return tree(shape, ends)
 
 
+class TestEntropyBounds:
+    def test_exact_entropies_have_none(self):
+        assert not {"entropy_lower", "entropy_upper"} & tree_metrics([families(1)]).keys()
+
+    def test_shared_tokens_count_by_leaf_weights(self):
+        """A root of two tokens; its own continuation and its branch weigh a half each, a second root all of its."""
+
+        def turn(index, parent, lower, upper):
+            return Segment(index, parent, "policy", (1,) * len(lower), None, lower, upper_entropies=upper)
+
+        segments = (
+            Segment(0, None, "prompt", (0,)),
+            turn(1, 0, (0.5, 0.25), (1.0, 0.5)),
+            Segment(2, 1, "tool", (2,)),
+            turn(3, 2, (0.125,), (0.25,)),
+            turn(4, 2, (0.375,), (0.75,)),
+            turn(5, 0, (0.25,), (2.0,)),
+        )
+        leaves = tuple(Leaf(end, 1.0, "correct", "answer") for end in (3, 5, 4))
+        found = tree_metrics([RolloutTree("p", segments, leaves)])
+        assert found["entropy_lower"] == pytest.approx((0.75 + (0.125 + 0.375) / 2 + 0.25) / 4)
+        assert found["entropy_upper"] == pytest.approx((1.5 + (0.25 + 0.75) / 2 + 2.0) / 4)
+
+
 class TestTopFamilies:
     @pytest.mark.parametrize(
         ("branches", "share"),

@@ -147,6 +147,17 @@ class TestWholeRun:
         pointer = store_of(config).read_text(champion_key(config))
         assert (pointer is not None) == (summary["decision"] == "promote")
 
+    def test_with_few_likely_tokens_the_entropies_are_reported_within_bounds(self, make_config):
+        config = make_config("bounded", "rollout.top_logprobs=3", "training.iterations=1", "training.online_steps=1")
+        folder = run_folder(config)
+        run_in_process(config, folder / "artifacts")
+        entropy = json.loads((folder / "summary.json").read_text())["entropy"]
+        for moment in ("before", "after"):
+            assert 0 < entropy[moment] < entropy[f"{moment}_at_most"]
+        trained = open_policy(folder / "artifacts" / "policy-1", store_of(config))
+        assert all(0 < row["entropy_lower"] < row["entropy_upper"] for row in trained.state.history)
+        assert "as explored, at most" in (folder / "report.html").read_text()
+
     def test_a_second_run_is_compared_with_the_champion_of_the_first(self, make_config):
         one, two = make_config("first", "gate.margin=1.0"), make_config("second", "gate.margin=1.0", "seed=5")
         for config in (one, two):

@@ -249,6 +249,13 @@ class TestSummary:
         ):
             assert part in text
 
+    def test_an_entropy_that_is_known_within_bounds_is_shown_with_both(self):
+        console = Console(file=io.StringIO(), width=90)
+        bounds = {"before": 0.31, "before_at_most": 0.42, "after": 0.1, "after_at_most": None}
+        print_summary(json.loads(json.dumps(SUMMARY | {"entropy": bounds})), console)
+        assert "0.310 to 0.420 nats" in console.file.getvalue()
+        assert "0.100 nats" in console.file.getvalue()
+
     def test_the_time_split_adds_up(self):
         console = Console(file=io.StringIO(), width=90)
         print_time_split(TimeSplit(100.0, 80.0, 15.0), console)

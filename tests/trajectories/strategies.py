@@ -30,10 +30,11 @@ def segments(draw: st.DrawFn, position: int, parent: int | None, source: str, mo
     if source == "policy":
         logprobs = draw(st.none() | st.lists(float32(-64, 0), **exactly).map(tuple))
         entropies = draw(st.none() | st.lists(float32(0, 12), **exactly).map(tuple))
+        upper = draw(st.none() | st.lists(float32(0, 12), **exactly).map(tuple))
         head = draw(st.none() | st.floats(0, 240))
     else:
-        logprobs = entropies = head = None
-    return Segment(position, parent, source, tokens, logprobs, entropies, draw(st.none() | texts), head)
+        logprobs = entropies = upper = head = None
+    return Segment(position, parent, source, tokens, logprobs, entropies, draw(st.none() | texts), head, upper)
 
 
 @st.composite
