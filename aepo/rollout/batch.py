@@ -10,6 +10,7 @@ from aepo.environments.base import Prompt
 from aepo.errors import UserError
 from aepo.rollout.explorer import Explorer, Growth, Task
 from aepo.rollout.plan import BatchPlan, PromptPlan
+from aepo.tools.base import closing
 from aepo.trajectories.tree import RolloutTree
 
 
@@ -102,7 +103,7 @@ async def grow_all(
         return tree
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with closing(task.environment.tools.values()), asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(prompt, growth)) for prompt, growth in growths]
     except BaseExceptionGroup as failures:
         raise _first(failures) from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Outcome = Literal["ok", "error", "timeout", "oom", "output_limit", "killed", "sandbox_unavailable"]
 
@@ -39,18 +40,72 @@ class ToolContext:
 
 
 class ToolError(Exception):
-    """The tool's infrastructure failed: nobody is to blame, and the trajectory stays unscored."""
+    """The tool's infrastructure failed: nobody is to blame, and the trajectory stays unscored.
+
+    Args:
+        message: what failed and how to mend it; no secret, and no traceback.
+        retry: whether the same call may go through later (a time-out, a busy server, but no missing key).
+    """
+
+    def __init__(self, message: str, *, retry: bool = True) -> None:
+        super().__init__(message)
+        self.retry = retry
 
 
 class Tool(Protocol):
-    """A tool, called by name."""
+    """A tool, called by name.
+
+    Attributes:
+        name: by which the policy calls it.
+        description: what it is for, in a sentence or two, for the policy.
+        parameters: JSON schema of its arguments, an object.
+    """
 
     name: str
+    description: str
+    parameters: Mapping[str, Any]
 
     async def call(self, arguments: str, context: ToolContext) -> Observation:
-        """Answer a call.
+        """Answer a call. What it needs it opens at the first one.
+
+        Args:
+            arguments: of a tool with one parameter its value, as it was written; of others a JSON object.
+            context: where the call is made.
 
         Raises:
             ToolError: the infrastructure behind the tool failed.
         """
         ...
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A tool that opens processes, connections or files, which belong to the event loop of its calls."""
+
+    async def aclose(self) -> None:
+        """Close them; a later call, on another event loop too, opens them again."""
+        ...
+
+
+def text_parameter(name: str, description: str) -> Mapping[str, Any]:
+    """The schema of a tool whose only argument is a text."""
+    return {"type": "object", "properties": {name: {"type": "string", "description": description}}, "required": [name]}
+
+
+def only_parameter(tool: Tool) -> str | None:
+    """Name of the only parameter of a tool, a text; None for tools that have others."""
+    properties = tool.parameters.get("properties", {})
+    match list(properties.items()):
+        case [(name, {"type": "string"})]:
+            return str(name)
+    return None
+
+
+@asynccontextmanager
+async def closing(tools: Iterable[Tool]) -> AsyncIterator[None]:
+    """Close what tools open while they are called here."""
+    async with AsyncExitStack() as stack:
+        for tool in tools:
+            if isinstance(tool, Closes):
+                stack.push_async_callback(tool.aclose)
+        yield

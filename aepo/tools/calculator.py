@@ -13,7 +13,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from aepo.tools.base import Observation, ToolContext
+from aepo.tools.base import Observation, ToolContext, text_parameter
 
 LONGEST = 500
 """Characters of the longest expression."""
@@ -61,6 +61,8 @@ class CalculatorTool:
     """`<calculator>(2 + 3) * 4</calculator>` gives 20."""
 
     name = "calculator"
+    description = "Computes an arithmetic expression of numbers, + - * / // % **, sqrt, abs, min, max and round."
+    parameters = text_parameter("expression", "such as (2 + 3) * 4")
 
     async def call(self, arguments: str, context: ToolContext) -> Observation:  # noqa: ARG002
         """The value, or what is wrong with the expression."""

@@ -11,7 +11,7 @@ from aepo.environments.protocol import TagProtocol
 from aepo.rollout.engine import Generation, Sampling
 from aepo.rollout.explorer import Explorer, Growth, Task
 from aepo.scoring.base import Score
-from aepo.tools.base import Observation, ToolError
+from aepo.tools.base import Observation, ToolError, text_parameter
 
 
 class Letters:
@@ -73,6 +73,8 @@ class Echo:
     """Answers with the number of calls before; some arguments break it or make it slow."""
 
     name = "look"
+    description = "Answers with the number of calls before."
+    parameters = text_parameter("what", "anything")
 
     async def call(self, arguments, context):
         if arguments == "break":

@@ -15,7 +15,7 @@ from aepo.environments.lookup.world import (
     calculate,
     world,
 )
-from aepo.tools.base import Observation, ToolCall, ToolContext
+from aepo.tools.base import Observation, ToolCall, ToolContext, text_parameter
 
 MALFORMED = Observation("err", "error")
 _CALCULATION = re.compile(rf"({'|'.join(OPERATIONS)}) (\d+) and (\d+)")
@@ -50,6 +50,8 @@ class SearchTool:
     """`<search> wiki|web relation name </search>`."""
 
     name = "search"
+    description = "Looks a relation of somebody up in one of two sources."
+    parameters = text_parameter("query", "source, relation and name")
 
     async def call(self, arguments: str, context: ToolContext) -> Observation:
         """See `search`; the episode is named in the prompt's data."""
@@ -60,6 +62,8 @@ class CalculatorTool:
     """`<calculator> sum 41 and 17 </calculator>`."""
 
     name = "calculator"
+    description = "Adds or subtracts two numbers, or takes the larger one."
+    parameters = text_parameter("calculation", "operation, number, and, number")
 
     async def call(self, arguments: str, context: ToolContext) -> Observation:
         """See `calculator`."""
