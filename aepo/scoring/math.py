@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aepo.scoring.answers import final_box, unwrap_text
 from aepo.scoring.base import Score
-from aepo.scoring.worker import Worker
+from aepo.scoring.worker import Workers
 
 LONGEST = 2000
 """Characters of the longest answer that is looked at; a longer one equals nothing but itself."""
@@ -66,16 +66,16 @@ def equivalent(reference: str, answer: str) -> bool:
     # math-verify reads a word as a product of letters, so that anagrams would be equal.
     if _WORDS.fullmatch(gold) and _WORDS.fullmatch(given):
         return gold.casefold() == given.casefold()
-    return bool(_worker().ask(pair))
+    return bool(_workers().ask(pair))
 
 
 @cache
-def _worker() -> Worker:
-    return Worker(Path(__file__).with_name("math_worker.py"))
+def _workers() -> Workers:
+    return Workers(Path(__file__).with_name("math_worker.py"))
 
 
 # A forked process must not share its parent's child, nor a lock that another thread held.
-os.register_at_fork(after_in_child=_worker.cache_clear)
+os.register_at_fork(after_in_child=_workers.cache_clear)
 
 
 def _undelimited(text: str) -> str:

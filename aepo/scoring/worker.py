@@ -12,6 +12,8 @@ then answers each line of JSON with another.
 from __future__ import annotations
 
 import json
+import os
+import queue
 import signal
 import subprocess
 import sys
@@ -21,6 +23,37 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 120.0
+MOST = 4
+"""Children at once at most: each holds the libraries it compares with."""
+
+
+class Workers:
+    """As many children as questions are asked at once, up to one per core and `MOST`. Safe to share among threads.
+
+    Takes what `Worker` takes. A thread that finds all of them busy waits.
+    """
+
+    def __init__(self, script: Path, *, cpu_seconds: float = 5.0, wall_seconds: float = 30.0) -> None:
+        self._workers = [
+            Worker(script, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+            for _ in range(min(MOST, os.cpu_count() or 1))
+        ]
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()  # the last used one runs already
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def ask(self, question: Any) -> Any:
+        """See `Worker.ask`."""
+        worker = self._idle.get()
+        try:
+            return worker.ask(question)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """Stop the children; a later question starts one."""
+        for worker in self._workers:
+            worker.close()
 
 
 class Worker:

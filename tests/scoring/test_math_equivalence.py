@@ -12,7 +12,7 @@ import pytest
 from aepo.scoring import math as math_scoring
 from aepo.scoring import score
 from aepo.scoring.math import equivalent
-from aepo.scoring.worker import Worker
+from aepo.scoring.worker import Worker, Workers
 
 
 class Silent(Worker):
@@ -24,7 +24,7 @@ class Silent(Worker):
 
 @pytest.fixture
 def no_worker(monkeypatch):
-    monkeypatch.setattr(math_scoring, "_worker", lambda: Silent("none"))
+    monkeypatch.setattr(math_scoring, "_workers", lambda: Silent("none"))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_any_reference_is_enough_and_a_solution_stands_for_its_box():
 
 def test_a_comparison_that_takes_too_long_is_unscored_and_the_next_one_works(monkeypatch):
     worker = Worker(Path(math_scoring.__file__).with_name("math_worker.py"), cpu_seconds=0.3)
-    monkeypatch.setattr(math_scoring, "_worker", lambda: worker)
+    monkeypatch.setattr(math_scoring, "_workers", lambda: worker)
     hopeless = "7^{7^{7^{7^{7}}}}"
     assert score("math", hopeless, ["5"]) == math_scoring.Score(None, "timeout")
     assert score("math", "0.5", [r"\frac{1}{2}"]).value == 1
@@ -148,13 +148,44 @@ class TestWorker:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
     def test_a_forked_process_gets_a_child_of_its_own(self):
-        mine = math_scoring._worker()
+        mine = math_scoring._workers()
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            os.write(writer, b"own" if math_scoring._worker() is not mine else b"shared")
+            os.write(writer, b"own" if math_scoring._workers() is not mine else b"shared")
             os._exit(0)
         os.waitpid(child, 0)
         assert os.read(reader, 10) == b"own"
         os.close(reader)
         os.close(writer)
+
+
+class TestWorkers:
+    @pytest.fixture
+    def pool(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        script = tmp_path / "echo.py"
+        script.write_text(textwrap.dedent(ECHO))
+        workers = Workers(script, cpu_seconds=5, wall_seconds=0.5)
+        yield workers
+        workers.close()
+
+    def test_one_that_asks_alone_needs_one_child(self, pool):
+        assert len({pool.ask(n)[1] for n in range(6)}) == 1
+
+    def test_a_question_that_takes_long_keeps_nobody_waiting(self, pool):
+        slept = []
+
+        def sleep():
+            try:
+                pool.ask("sleep")
+            except TimeoutError as error:
+                slept.append(error)
+
+        sleeper = threading.Thread(target=sleep)
+        sleeper.start()
+        answers = [pool.ask(n)[0] for n in range(20)]
+        sleeper.join(20)
+        assert answers == list(range(20))
+        assert len(slept) == 1
+        assert pool.ask("again")[0] == "again"
