@@ -104,8 +104,9 @@ class Config(Part):
 
     @model_validator(mode="after")
     def _statistic_is_known(self) -> Config:
-        """`rollout.top_logprobs` is 0 or at least 10 where `exploration.statistic` is `official`: it looks at 10."""
-        if self.exploration.statistic == "official" and 0 < self.rollout.top_logprobs < OFFICIAL_CANDIDATES:
+        """`rollout.top_logprobs` is 0 or at least 10 where trajectories branch by the `official` statistic."""
+        official = self.exploration.branching and self.exploration.statistic == "official"
+        if official and 0 < self.rollout.top_logprobs < OFFICIAL_CANDIDATES:
             raise ValueError(
                 f"exploration.statistic = official is made from the {OFFICIAL_CANDIDATES} most likely tokens, and "
                 f"rollout.top_logprobs shows {self.rollout.top_logprobs}: raise it, or set it to 0"
@@ -114,11 +115,31 @@ class Config(Part):
 
     @model_validator(mode="after")
     def _groups_can_differ(self) -> Config:
-        """`exploration.k` is at least 2 where `exploration.dynamic_sampling` is true."""
-        if self.exploration.dynamic_sampling and self.exploration.k == 1:
+        """`exploration.k` is at least 2, unless `advantage.estimator` is `reinforce_plus_plus`, which knows no groups.
+
+        Where `exploration.dynamic_sampling` is true, it is at least 2 for all.
+        """
+        if self.exploration.k > 1:
+            return self
+        if self.exploration.dynamic_sampling:
             raise ValueError(
                 "exploration.dynamic_sampling looks for prompts whose rewards differ, and one trajectory differs from "
                 "none: raise exploration.k, or set it to false"
+            )
+        if self.advantage.estimator != "reinforce_plus_plus":
+            raise ValueError(
+                f"exploration.k = 1, and advantage.estimator = {self.advantage.estimator} compares a prompt's "
+                "trajectories with each other, so that nothing would be learned: raise exploration.k"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _branches_have_tools(self) -> Config:
+        """`environment.max_tool_calls` is above 0 where `exploration.branching` is true."""
+        if self.exploration.branching and self.environment.max_tool_calls == 0:
+            raise ValueError(
+                "exploration.branching is true, and environment.max_tool_calls is 0: trajectories branch after tool "
+                "results only; allow tool calls, or set exploration.branching to false"
             )
         return self
 

@@ -88,7 +88,7 @@ class TestRoundTrips:
     @pytest.mark.parametrize("name", presets())
     @pytest.mark.parametrize("method", METHODS)
     def test_every_preset_resolves_with_every_method_and_reads_back(self, name, method, file):
-        config = load_config(name, [f"method={method}"])
+        config = load_config(name, [f"method={method}", "environment.max_tool_calls=8"])
         assert resolve(json.loads(config.model_dump_json())) == config
         assert load_config(file(to_yaml(config))) == config
         assert config.total_steps == config.training.iterations * (1 + config.training.online_steps)
@@ -195,6 +195,10 @@ class TestMistakes:
             ("method=grpo training.loss_weighting=inverse_branching", "only where exploration.branching is true"),
             ("training.importance=off training.importance_cap=3", "only where training.importance is not off"),
             ("method=dapo exploration.k=1", "one trajectory differs from none"),
+            ("method=grpo exploration.k=1", "compares a prompt's trajectories with each other"),
+            ("method=arpo environment.max_tool_calls=0", "trajectories branch after tool results only"),
+            ("exploration.gamma=0 exploration.entropy_turn=before", "only where .*exploration.gamma is above 0"),
+            ("method=aepo-official rollout.top_logprobs=9", "made from the 10 most likely tokens"),
             ("method=dapo advantage.overlong_tokens=1000", "beyond rollout.context = 96"),
             ("method=aepo-arbitrary regulariser.positive_threshold=0", "greater than 0"),
             (
@@ -218,7 +222,9 @@ class TestMistakes:
             "method=aepo exploration.budget=fixed",
             "method=aepo exploration.initial=0.5",
             "method=grpo exploration.branching=true exploration.budget=entropy",
-            "method=grpo exploration.branching=true exploration.k=1",
+            "method=reinforce++ exploration.branching=true exploration.k=1",
+            "method=aepo-official rollout.top_logprobs=10",
+            "method=aepo-official exploration.branching=false rollout.top_logprobs=5",
         ],
         ids=str,
     )

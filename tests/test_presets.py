@@ -48,9 +48,14 @@ class TestPublished:
 
     @pytest.mark.parametrize("method", METHODS)
     def test_every_method_fits(self, name, method):
-        config = load_config(name, [f"method={method}"])
+        wanted = [f"method={method}"]
+        if METHODS[method].exploration.branching and load_config(name).environment.max_tool_calls == 0:
+            with pytest.raises(UserError, match="after tool results only"):
+                load_config(name, wanted)
+            wanted.append("environment.max_tool_calls=8")
+        config = load_config(name, wanted)
         assert (config.method, config.exploration.k) == (method, PUBLISHED[name]["k"])
-        graded = [f"method={method}", "environment.name=qa"]
+        graded = [*wanted, "environment.name=qa"]
         if method in BY_REWARD:
             with pytest.raises(UserError, match=r"regulariser\.positive_threshold"):
                 load_config(name, graded)
@@ -58,7 +63,7 @@ class TestPublished:
         assert load_config(name, graded).environment.name == "qa"
 
     def test_half_of_the_trajectories_are_initial_ones_where_the_number_is_fixed(self, name):
-        rule = load_config(name, ["method=arpo"]).exploration
+        rule = load_config(name, ["method=arpo", "environment.max_tool_calls=8"]).exploration
         assert rule.fixed_rollouts == (rule.k + 1) // 2
 
     def test_it_says_how_to_get_the_model_where_it_looks_for_it(self, name):

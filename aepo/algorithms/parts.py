@@ -37,6 +37,10 @@ PENALISED = Only(
     "exploration.branching is true and exploration.penalty is above 0",
     lambda its: its.exploration.branching and its.exploration.penalty > 0,
 )
+MEASURED = Only(
+    "exploration.branching is true, and exploration.gamma is above 0 or exploration.streak is high_entropy",
+    lambda its: BRANCHING.holds(its) and (its.exploration.gamma > 0 or its.exploration.streak == "high_entropy"),
+)
 DYNAMIC = Only("exploration.dynamic_sampling is true", lambda its: its.exploration.dynamic_sampling)
 
 
@@ -71,7 +75,7 @@ class Exploration(Part):
         "uniform", description="base branch score: U(0,1), fresh per decision, or a constant"
     )
     gamma: Annotated[Number, BRANCHING] = Field(0.2, ge=0, description="weight of the entropy difference ΔH")
-    entropy_turn: Annotated[Literal["after", "before"], BRANCHING] = Field(
+    entropy_turn: Annotated[Literal["after", "before"], MEASURED] = Field(
         "after",
         description="ΔH compares the turn after the tool result with the root's first one, or, as the published code, "
         "the turn before it with the trajectory's own first one",
@@ -216,7 +220,9 @@ class Regulariser(Part):
     )
     coefficient: Annotated[Number, REGULARISED] = Field(1 / 64, ge=0, description="weight of the term")
     target: Annotated[Nats, STEERED] = Field(0.5, ge=0, description="target entropy H̄")
-    share: Annotated[Share, AUXILIARY] = Field(0.25, description="share of a batch's prompts with auxiliary rollouts")
+    share: Annotated[Share, AUXILIARY] = Field(
+        0.25, gt=0, description="share of a batch's prompts with auxiliary rollouts, at least one"
+    )
     rule: Annotated[Literal["continuous", "two-point", "none"], AUXILIARY] = Field(
         "continuous",
         description="temperature from entropy H: 1 + H̄ − H within low and high; high below the target and low above; "

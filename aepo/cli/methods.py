@@ -50,16 +50,21 @@ def _methods(rows: Sequence[Method]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from aepo.algorithms.conditions import idle
+    from aepo.algorithms.methods import PARTS
+
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for number, row in enumerate(rows):
+        idlers = {key for key, _ in idle(row, PARTS)}
         if number:
             table.add_row()
         table.add_row(Text(row.id, "bold"), f"{row.title}\n[dim]{row.paper}[/dim]")
         parts = Table.grid(padding=(0, 2, 0, 0))
         for name, main in _MAIN.items():
             part = getattr(row, name)
-            shown = dict.fromkeys([*main, *part.model_dump(exclude_defaults=True)])
+            own = [key for key in part.model_dump(exclude_defaults=True) if f"{name}.{key}" not in idlers]
+            shown = dict.fromkeys([*main, *own])
             words = [Text(f"{key}={_written(part, key)}", _style(part, key)) for key in shown]
             parts.add_row(Text(name, "dim"), Text(" ").join(words))
         table.add_row("", parts)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from aepo.evaluation.statistics import Interval
 from aepo.trajectories import RolloutTree
+
+Statistic = Literal["exact", "lower bound", "official"]
+"""H of a turn: mean entropy, what is known of it at least, or the sum that the published code takes for it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class ReportData:
         trees: a few rollout trees to draw.
         token_text: token id → its text.
         config_yaml: the resolved configuration.
+        statistic: what exploration takes for the entropy of a turn.
     """
 
     title: str
@@ -75,3 +80,4 @@ class ReportData:
     trees: Sequence[RolloutTree]
     token_text: Callable[[int], str]
     config_yaml: str
+    statistic: Statistic = "exact"

@@ -30,11 +30,6 @@ LEARNING = (
 )
 
 ENTROPY_DETAIL = (
-    Panel(
-        "Scales of the budget",
-        (Curve("scale_root", "first turn", "c3"), Curve("scale_tool", "after tools", "c2")),
-        unit="nats",
-    ),
     Panel("Auxiliary temperature", (Curve("temperature"),), include=(1.0,), trend=False),
     Panel("Auxiliary samples", (Curve("auxiliary", "drawn", "c1"), Curve("positives", "positive", "c3"))),
     Panel("Weight of the entropy bonus", (Curve("entropy_coefficient"),), include=(0.0,), trend=False),
@@ -124,6 +119,32 @@ COST = (
 )
 
 
+FIRST_TURN = Curve("root_entropy", "first turn", "c3")
+AFTER_TOOLS = Curve("tool_entropy", "after tools", "c2")
+BOUNDS = (Curve("entropy_lower", "all tokens, at least", "c4"), Curve("entropy_upper", "all tokens, at most", "c5"))
+
+
+def explored_panels(data: ReportData) -> tuple[Panel, ...]:
+    """What exploration decided by, apart from the policy's entropy where the two are no numbers to compare."""
+    turns = (FIRST_TURN, AFTER_TOOLS)
+    if data.statistic == "official":
+        note = "The published code's sum over the first tokens of a turn, divided by log |V|; no nats."
+        return (Panel("What branches are decided by", turns, note=note),)
+    if data.statistic == "lower bound":
+        note = "What the most likely tokens tell: the entropy is at least this, and decisions go by it."
+        return (Panel("Entropy as explored", (*turns, *BOUNDS), unit="nats", note=note),)
+    return ()
+
+
+def scales_panel(data: ReportData) -> Panel:
+    """By what differences of H are divided."""
+    return Panel(
+        "Scales of the budget",
+        (Curve("scale_root", "first turn", "c3"), Curve("scale_tool", "after tools", "c2")),
+        unit="" if data.statistic == "official" else "nats",
+    )
+
+
 def entropy_panel(data: ReportData) -> Panel:
     """The entropy curve with everything it is judged by."""
     rules = [
@@ -136,10 +157,7 @@ def entropy_panel(data: ReportData) -> Panel:
         "Policy entropy",
         (
             Curve("entropy", "all tokens", "c1"),
-            Curve("root_entropy", "first turn", "c3"),
-            Curve("tool_entropy", "after tools", "c2"),
-            Curve("entropy_lower", "as explored, at least", "c4"),
-            Curve("entropy_upper", "as explored, at most", "c5"),
+            *((FIRST_TURN, AFTER_TOOLS) if data.statistic == "exact" else ()),
         ),
         unit="nats",
         rules=tuple(rules),
@@ -162,8 +180,8 @@ def before_accuracy(data: ReportData, time: Timeline) -> list[Section]:
             time,
             "Entropy",
             "How undecided the policy is. Too little and it stops exploring, too much and it forgets.",
-            (entropy_panel(data),),
-            ENTROPY_DETAIL,
+            (entropy_panel(data), *explored_panels(data)),
+            (scales_panel(data), *ENTROPY_DETAIL),
         ),
         _section(
             time,
@@ -186,7 +204,8 @@ def cost(time: Timeline) -> Section | None:
 
 def _all_panels(data: ReportData) -> list[Panel]:
     small = (ENTROPY_DETAIL, EXPLORATION_DETAIL, OPTIMISATION)
-    groups = (LEARNING, (entropy_panel(data),), EXPLORATION, DECISIONS, COST, *small)
+    entropy = (entropy_panel(data), *explored_panels(data), scales_panel(data))
+    groups = (LEARNING, entropy, EXPLORATION, DECISIONS, COST, *small)
     return [panel for group in groups for panel in group]
 
 

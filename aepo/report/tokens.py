@@ -61,7 +61,7 @@ def draw_token(segment: Segment, index: int, token_text: Callable[[int], str]) -
     logprob = finite(segment.logprobs[index]) if segment.logprobs else None
     hint = [text.strip() or "(space)"]
     if entropy is not None:
-        hint.append(f"entropy {nats(entropy)} nats")
+        hint.append(f"entropy {'at least ' if segment.upper_entropies else ''}{nats(entropy)} nats")
     if logprob is not None:
         hint.append(f"log-prob {signed(f'{logprob:.3f}')}")
     return Token(text, colour_class(entropy), " · ".join(hint))

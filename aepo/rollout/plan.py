@@ -18,7 +18,7 @@ from aepo.trajectories.tree import RolloutTree, Segment
 
 @dataclass(frozen=True)
 class Scales:
-    """Deviations over a batch, nats: of H_root − H_tool_avg over prompts, of H_t − H_initial over tool results."""
+    """Deviations over a batch, in the statistic's unit: of H_root − H_tool_avg over prompts, of H_t − H_initial over tool results."""
 
     root: float = FIRST_SCALE
     tool: float = FIRST_SCALE
@@ -32,8 +32,8 @@ class PromptPlan:
         prompt_id: which prompt.
         k: trajectories in all.
         m: global ones among them.
-        root_entropy: H_root of the pre-monitor trajectory, nats; None where none was made.
-        tool_entropy: H_tool_avg, nats.
+        root_entropy: H_root of the pre-monitor trajectory, in the statistic's unit; None where none was made.
+        tool_entropy: H_tool_avg, likewise.
         auxiliary: whether the prompt gets auxiliary trajectories too.
     """
 
@@ -137,9 +137,9 @@ def make_plan(
 
 
 def _auxiliary(prompt_ids: Sequence[str], regulariser: Regulariser, seed: int, step: int) -> set[str]:
-    """The share of prompts that get auxiliary trajectories, at least one unless it is 0, chosen by their keys."""
+    """The share of prompts that get auxiliary trajectories, at least one, chosen by their keys."""
     if regulariser.function != "auxiliary":
         return set()
     ordered = sorted(prompt_ids, key=lambda prompt: keys.uniform(seed, step, prompt, "auxiliary"))
     count = math.floor(regulariser.share * len(ordered) + 0.5)
-    return set(ordered[: max(count, 1 if regulariser.share > 0 else 0)])
+    return set(ordered[: max(count, 1)])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aepo.algorithms.methods import METHODS
+from aepo.algorithms.parts import STEERED
 from aepo.artifacts import read_artifact, write_manifest
 from aepo.config import Config, to_yaml
 from aepo.errors import UserError
@@ -16,6 +17,7 @@ from aepo.evaluation.gate import Decision, decide, paired_difference, samples_by
 from aepo.evaluation.health import collapse_bound, explosion_bound
 from aepo.evaluation.statistics import Interval, clustered_bootstrap, pass_at_k
 from aepo.report import AccuracyRow, ReportData, render
+from aepo.report.data import Statistic
 from aepo.stages.evaluate import read_scores
 from aepo.stages.names import REPORT, ROLLOUTS, SUMMARY
 from aepo.stages.policies import Policy, open_policy
@@ -29,6 +31,7 @@ from aepo.telemetry.summary import Entropy, Summary
 from aepo.trajectories.parquet import read_trees
 from aepo.trajectories.tree import RolloutTree
 
+BOUNDS: tuple[Literal["before_at_most"], Literal["after_at_most"]] = ("before_at_most", "after_at_most")
 MOMENTS: tuple[Literal["before"], Literal["after"]] = ("before", "after")
 NAMES = {"baseline": "warm start", "candidate": "candidate", "champion": "champion"}
 SHOWN_TREES = 2
@@ -180,7 +183,17 @@ def _metrics(summary: Summary) -> dict[str, float]:
             }
         if (mean := entropy[moment]) is not None:
             metrics[f"entropy_{moment}"] = mean
+    for bound in BOUNDS:
+        if (mean := entropy.get(bound)) is not None:
+            metrics[f"entropy_{bound}"] = mean
     return metrics
+
+
+def _statistic(config: Config) -> Statistic:
+    """What explorations are decided by."""
+    if config.exploration.statistic == "official":
+        return "official"
+    return "lower bound" if config.rollout.top_logprobs else "exact"
 
 
 def _shown(trees: list[RolloutTree]) -> list[RolloutTree]:
@@ -222,7 +235,8 @@ def _data(config: Config, findings: _Findings, trees: list[RolloutTree]) -> Repo
         reasons=findings.decision.reasons,
         collapse_floor=collapse_bound(start, config.gate),
         explosion_bound=explosion_bound(start, config.gate),
-        target_entropy=config.regulariser.target if config.regulariser.function != "none" else None,
+        statistic=_statistic(config),
+        target_entropy=config.regulariser.target if STEERED.holds(config) else None,
         trees=trees,
         token_text=lambda token: tokenizer.decode([token], skip_special_tokens=False),
         config_yaml=to_yaml(config),

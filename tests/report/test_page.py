@@ -131,6 +131,26 @@ def test_sections_without_any_measurement_are_left_out() -> None:
     assert headings(read(render(report(**{**QUIET, "history": rows}, difference=None, config_yaml="")))) == ["Entropy"]
 
 
+def figures(**changes):
+    """Title of a chart → its text."""
+    return {figure.all("h3")[0].text: figure.text for figure in read(render(report(**changes))).all("figure")}
+
+
+@pytest.mark.parametrize(
+    ("statistic", "title", "unit"),
+    [
+        ("exact", "Policy entropy nats", "nats"),
+        ("official", "What branches are decided by", ""),
+        ("lower bound", "Entropy as explored nats", "nats"),
+    ],
+)
+def test_what_is_no_entropy_in_nats_is_drawn_apart(statistic, title, unit) -> None:
+    found = figures(statistic=statistic)
+    assert [name for name, text in found.items() if "first turn" in text and "Scales" not in name] == [title]
+    (scales,) = (name for name in found if name.startswith("Scales of the budget"))
+    assert scales.removeprefix("Scales of the budget").strip() == unit
+
+
 def test_bounds_and_target_are_drawn_in_the_entropy_chart() -> None:
     chart = next(c for c in read(render(report())).all("figure") if c.all("h3")[0].text.startswith("Policy entropy"))
     assert [e.text for e in chart.all("span", "rulename")] == ["collapse floor", "explosion bound", "target"]

@@ -1,10 +1,15 @@
 """Every switch of the exploration does what its description says, and nothing else has to be changed for it."""
 
+import asyncio
+
 import pytest
 
 from aepo.algorithms.methods import METHODS
 from aepo.algorithms.parts import Exploration
-from tests.rollout.scripted import Script, calls_then_answers, depth, grow
+from aepo.environments.base import Prompt
+from aepo.rollout.batch import rollout
+from aepo.rollout.plan import BatchPlan, PromptPlan, Scales
+from tests.rollout.scripted import Script, calls_then_answers, depth, grow, task
 
 ALWAYS = Exploration(branching=True, alpha=1.0, gamma=0.0, penalty=0.0)
 BY_ENTROPY = Exploration(branching=True, alpha=0.0, gamma=1.0, penalty=0.0, threshold=0.5)
@@ -137,6 +142,14 @@ class TestStreak:
         low = {**rule, "alpha": 0.8}
         assert self.grow(calls=4, entropy=rises, **low)[0] == []
 
+    @pytest.mark.parametrize(("owner", "found"), [("trajectory", [[], [2]]), ("prompt", [[], []])])
+    def test_a_prompt_is_at_high_entropy_when_anyone_is(self, owner, found):
+        """ΔH = ±.2 after the first result and .6 after the second, which branches unless l = 1 halves it."""
+        after = {0: (1.0, 1.0), 1: (1.2, 0.8), 2: (1.6, 1.6)}
+        rule = {"streak": "high_entropy", "streak_of": owner, "alpha": 0.0, "gamma": 1.0, "penalty": 0.5}
+        entropy = lambda prefix, key: after[depth(prefix)][min(key[4], 1)]  # noqa: E731
+        assert self.grow(m=2, k=3, entropy=entropy, **rule)[:2] == found
+
 
 class TestScore:
     def test_the_turn_after_the_result(self):
@@ -161,6 +174,13 @@ class TestScore:
     def test_differences_are_divided_by_the_scale(self, scale, found):
         script = Script(calls_then_answers(1), entropy=lambda prefix, key: 0.3 * depth(prefix))
         assert branches(grow(script, BY_ENTROPY, k=2, m=1, tool_scale=scale))[:1] == found
+
+    @pytest.mark.parametrize(("scales", "found"), [(Scales(9.0, 0.5), [1]), (Scales(0.5, 9.0), [])])
+    def test_in_a_planned_batch_it_is_that_of_tool_results(self, scales, found):
+        work = task(Script(calls_then_answers(1), entropy=lambda prefix, key: 0.3 * depth(prefix)), BY_ENTROPY)
+        plan = BatchPlan(0, (PromptPlan("p0", k=2, m=1),), scales)
+        (tree,) = asyncio.run(rollout(work, work, [Prompt("p0", "?", ())], plan, seed=0))
+        assert branches(tree)[0] == found
 
     def test_the_root_s_own_first_turn_is_what_they_start_from(self):
         """Family 1 starts uncertain, so that the same entropy after a tool says less."""

@@ -133,7 +133,7 @@ def test_only_the_auxiliary_regulariser_has_auxiliary_prompts():
         assert any(row.auxiliary for row in plan.prompts) == (method.regulariser.function == "auxiliary"), method.id
 
 
-@pytest.mark.parametrize(("share", "count"), [(0.25, 6), (0.0, 0), (1.0, 24)])
+@pytest.mark.parametrize(("share", "count"), [(0.25, 6), (0.01, 1), (1.0, 24)])
 def test_auxiliary_prompts_are_a_keyed_share_of_the_batch(share, count):
     ids = [f"p{n}" for n in range(24)]
     regulariser = Regulariser(function="auxiliary", share=share)

@@ -54,7 +54,10 @@ class TestEntropyBounds:
             turn(5, 0, (0.25,), (2.0,)),
         )
         leaves = tuple(Leaf(end, 1.0, "correct", "answer") for end in (3, 5, 4))
-        found = tree_metrics([RolloutTree("p", segments, leaves)])
+        hot = RolloutTree(
+            "p", (segments[0], turn(1, 0, (9.0,), (9.0,))), (Leaf(1, 1.0, "correct", "answer"),), "auxiliary"
+        )
+        found = tree_metrics([RolloutTree("p", segments, leaves), hot])
         assert found["entropy_lower"] == pytest.approx((0.75 + (0.125 + 0.375) / 2 + 0.25) / 4)
         assert found["entropy_upper"] == pytest.approx((1.5 + (0.25 + 0.75) / 2 + 2.0) / 4)
 
