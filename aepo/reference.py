@@ -31,7 +31,7 @@ _KEY = re.compile(r"\b[a-z_]+\.[a-z_]+\b")
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 INTRODUCTION = """\
-<!-- Written by `make readme` from aepo/config.py, aepo/*/settings.py, aepo/algorithms/methods.py and the presets. -->
+<!-- Written by `make readme` from aepo/config/model.py, aepo/*/settings.py, aepo/algorithms/methods.py and the presets. -->
 # Configuration
 
 A run is a function of one tree of settings; only credentials come from elsewhere. `aepo config show` prints the tree
