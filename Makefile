@@ -17,6 +17,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 IMAGE_ARGS ?=
 RUNTIME_IMAGE = $(shell $(PYTHON) -c 'from components.images import RUNTIME_IMAGE; print(RUNTIME_IMAGE)')
+SANDBOX_IMAGE = $(shell $(PYTHON) -c 'from components.images import SANDBOX_IMAGE; print(SANDBOX_IMAGE)')
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,9 +71,13 @@ images: ## build the container images (IMAGE_ARGS is passed to docker build)
 	docker build $(IMAGE_ARGS) --file images/runtime/Dockerfile --target cpu --tag "$(RUNTIME_IMAGE)" \
 		--build-arg VERSION="$(lastword $(subst :, ,$(RUNTIME_IMAGE)))" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
+	docker build $(IMAGE_ARGS) --file images/sandbox/Dockerfile --target server --tag "$(SANDBOX_IMAGE)" \
+		--build-arg VERSION="$(lastword $(subst :, ,$(SANDBOX_IMAGE)))" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
-system-deps: ## install the system packages that tests use (needs root)
-	@echo "no system package is needed by the present tests"
+system-deps: ## install the system packages that tests use, on Debian and its like (needs root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap python3-doc
 
 clean: ## remove the environment and caches (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,7 +15,7 @@ from aepo.errors import UserError, brief, reason
 
 T = TypeVar("T")
 Kind = Literal[
-    "prompts", "plan", "rollouts", "policy", "weights", "scores", "report", "promotion", "checkpoint", "trees"
+    "prompts", "plan", "rollouts", "policy", "weights", "scores", "report", "promotion", "checkpoint", "trees", "corpus"
 ]
 MANIFEST = "manifest.json"
 

@@ -17,5 +17,5 @@ def user_path(text: str) -> Path:
         raise UserError(f"{shorten(text)!r} holds a NUL character, which no path can: write it without.")
     try:
         return Path(text).expanduser()
-    except RuntimeError:
+    except (RuntimeError, UnicodeEncodeError):
         raise UserError(f"{shorten(text)}: this user's home is not known: write the whole path.") from None

@@ -22,16 +22,19 @@ from aepo.algorithms.conditions import Only
 from aepo.algorithms.methods import METHODS, PARTS
 from aepo.algorithms.parts import Part
 from aepo.config import Config, load_config, presets, resolve
+from aepo.tools.mcp.settings import McpServerSettings
 from aepo.units import Unit
 
 TARGET = Path(__file__).parents[1] / "docs" / "configuration.md"
 NUMBERS = (int, float)
 WORDS = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", NoneType: "`null`"}
+SECTIONS = {McpServerSettings: "[MCP server](#an-mcp-server)"}
+"""Models that are values of settings, with what says what is in them."""
 _KEY = re.compile(r"\b[a-z_]+\.[a-z_]+\b")
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 INTRODUCTION = """\
-<!-- Written by `make readme` from aepo/config/model.py, aepo/*/settings.py, aepo/algorithms/methods.py and the presets. -->
+<!-- Written by `make readme` from the models of settings, aepo/algorithms/methods.py and the presets. -->
 # Configuration
 
 A run is a function of one tree of settings; only credentials come from elsewhere. `aepo config show` prints the tree
@@ -119,6 +122,7 @@ def settings(model: BaseModel | None = None, prefix: str = "") -> Iterator[Setti
 def reference() -> str:
     """The text of docs/configuration.md."""
     config, leaves = Config(), list(settings())
+    server = McpServerSettings.model_construct(name="")
     sections = {name: value for name in type(config).model_fields if isinstance(value := getattr(config, name), Part)}
     contents = " · ".join(f"[{name}](#{name})" for name in sections)
     return "\n".join(
@@ -132,6 +136,7 @@ def reference() -> str:
                 for line in _section(name, part, [leaf for leaf in leaves if leaf.key.startswith(f"{name}.")])
             ),
             *_presets(),
+            *_section("An MCP server", server, list(settings(server))),
         ]
     )
 
@@ -177,13 +182,22 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 def _type(leaf: Setting) -> str:
     words: list[str] = []
     for member, _ in leaf.members:
-        if get_origin(member) is Literal:
-            words += map(_code, get_args(member))
-        elif get_origin(member) is tuple:
-            words.append(f"list of {', '.join(_code(choice) for choice in get_args(get_args(member)[0]))}")
+        if get_origin(member) is tuple:
+            words.append(f"list of {', '.join(_kinds(get_args(member)[0]))}")
         else:
-            words.append(WORDS[member])
+            words += _kinds(member)
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _kinds(member: Any) -> list[str]:
+    """What a value of a type is, in words."""
+    if get_origin(member) is Annotated:
+        return _kinds(get_args(member)[0])
+    if get_origin(member) is Literal:
+        return list(map(_code, get_args(member)))
+    if get_origin(member) is dict:
+        return ["mapping"]
+    return [SECTIONS.get(member) or WORDS[member]]
 
 
 def _unit(leaf: Setting) -> str:
@@ -218,6 +232,8 @@ def _large(value: Any) -> str:
 
 def _default(leaf: Setting) -> str:
     """The default, and that of the methods which have another one."""
+    if leaf.field.is_required():
+        return "must be given"
     part, _, name = leaf.key.partition(".")
     others = {method.id: getattr(getattr(method, part), name) for method in METHODS.values()} if part in PARTS else {}
     differing = [f"{method}: {_code(value)}" for method, value in others.items() if value != leaf.default]

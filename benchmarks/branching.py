@@ -19,23 +19,26 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from aepo import keys
 from aepo.algorithms.methods import METHODS
 from aepo.algorithms.parts import Exploration, Regulariser
 from aepo.environments.base import Prompt, Trajectory
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.guard import Guard
+from aepo.environments.protocols.tags import TagProtocol
 from aepo.rollout.batch import pre_monitor, rollout
+from aepo.rollout.codec import Passage
 from aepo.rollout.engine import Generation, Head, Sampling
 from aepo.rollout.explorer import Task
 from aepo.rollout.metrics import TOP_FAMILIES, plan_metrics, tree_metrics
 from aepo.rollout.plan import BatchPlan, Scales, make_plan
 from aepo.scoring.base import Score
-from aepo.tools.base import Observation, ToolContext
+from aepo.tools.base import Observation, ToolContext, text_parameter
 from aepo.trajectories.tree import RolloutTree
 
 Explored = tuple[list[RolloutTree], BatchPlan]
@@ -65,15 +68,29 @@ THOUGHT = "." * 20
 class Letters:
     """One token per character."""
 
+    eos_id = None
+    controls: Mapping[str, int] = {}
+    tokenizer = SimpleNamespace(chat_template=None)
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokens of a text."""
         return tuple(map(ord, text))
 
-    encode_prompt = encode
+    def encode_foreign(self, text: str, guard: Guard) -> Passage:
+        """Tokens of a text from outside; here it is never one that could do harm."""
+        del guard
+        return Passage(self.encode(text), text)
+
+    encode_prompt = encode_foreign
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of tokens."""
         return "".join(map(chr, token_ids))
+
+    def decode_marked(self, token_ids: Sequence[int], marks: Iterable[str]) -> tuple[str, frozenset[int]]:
+        """Text of tokens, none of which is a mark."""
+        del marks
+        return self.decode(token_ids), frozenset()
 
 
 @dataclass
@@ -121,6 +138,8 @@ class Look:
     """The tool; it says how often it was called."""
 
     name = "look"
+    description = "Says how often it was called."
+    parameters = text_parameter("what", "anything")
 
     async def call(self, arguments: str, context: ToolContext) -> Observation:
         """Answer a call."""
@@ -132,9 +151,10 @@ class Simulation:
     """Nothing to be right about: only the shape of trees is looked at."""
 
     name = "simulation"
-    protocol = TagProtocol(["look"], result="[{}]")
+    protocol = TagProtocol({"look": Look()}, result="[{}]")
     max_tool_calls = 60
     tool_bonus = False
+    blocks = False
     tools = {"look": Look()}  # noqa: RUF012
 
     def score(self, prompt: Prompt, trajectory: Trajectory) -> Score:
@@ -156,7 +176,6 @@ def _simulated(calls: float, name: str, prompts: list[Prompt], seed: int) -> Exp
     sampling = Sampling(
         key=(),
         max_tokens=200,
-        stop=Simulation.protocol.stop_strings,
         head_tokens=rule.entropy_tokens,
         statistic=rule.statistic,
     )

@@ -8,3 +8,6 @@ from aepo import __version__
 
 RUNTIME_IMAGE = f"aepo/runtime:{__version__}"
 """Python with this package: every stage runs in it."""
+
+SANDBOX_IMAGE = f"aepo/sandbox:{__version__}"
+"""The sandbox server, in which the policy's Python code runs. manifests/base/sandbox names it too."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +42,22 @@ from aepo.trajectories.tree import RolloutTree
 from tests.laboratory import Done, Laboratory
 
 SPLITS = ("train", "heldout")
+FROM_FILE = ("environment.name=math", "environment.source={folder}/questions.jsonl")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where a setting can be seen.
+
+    Attributes:
+        value: what it is changed to.
+        observe: what is different then.
+        given: settings without which it says nothing.
+    """
+
+    value: str
+    observe: Callable[..., Any]
+    given: tuple[str, ...] = ()
 
 
 # -- questions and environments -----------------------------------------------------------------------------------

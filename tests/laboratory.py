@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from aepo.stages.unfinished import Checkpoints
 from aepo.stages.warm_start import warm_start
 from aepo.stages.workplace import store_of
 from aepo.training.policy import build_policy
+from tests.tool_bench import Bench
 
 SMALL = (
     "environment.train_prompts=12",
@@ -56,6 +58,9 @@ ROWS = [
 ]
 
 
+PLACE = re.compile(r"\{(\w+)\}")
+
+
 @dataclass(frozen=True)
 class Done:
     """What a stage did: its artifact, its result, the shapes of the token batches that models read, and so on."""
@@ -68,11 +73,14 @@ class Done:
 
 
 def _write_files(folder: Path) -> None:
-    """What settings can name: files of questions, a model, and secrets."""
+    """What settings can name: files of questions, a model, recorded searches, and secrets."""
     for name, rows in {"questions": ROWS, "others": ROWS[:4], "malformed": [*ROWS, {"question": "?"}]}.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for part in build_policy(load_config("tiny", SMALL).model, context=96, seed=12345):
         part.save_pretrained(folder / "model")
+    for name in ("rivers", "lakes"):
+        hit = {"id": "1", "title": name, "url": "", "text": f"The Elbe and other {name}.", "score": 1.0}
+        (folder / f"{name}-record.jsonl").write_text(json.dumps({"query": "elbe", "k": 10, "hits": [hit]}) + "\n")
     for name in ("secret", "other-secret"):
         (folder / name).mkdir()
         (folder / name / "accesskey").write_text(f"key-of-{name}")
@@ -87,14 +95,27 @@ class Laboratory:
         self._done: dict[Any, Done] = {}
         _write_files(folder)
 
+    @cached_property
+    def tools(self) -> Bench:
+        """Tools at work, and what they reach."""
+        return Bench(self.folder)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "tools" in self.__dict__:
+            self.tools.close()
+
     def config(self, *settings: str) -> Config:
-        """A configuration of this laboratory; `{folder}` in a setting is its folder."""
-        here = [setting.replace("{folder}", str(self.folder)) for setting in settings]
-        return load_config("tiny", [*SMALL, f"storage.root={self.folder}/runs", *here])
+        """A configuration of this laboratory; `{folder}` in a setting is its folder, others are places of its tools."""
+        return load_config("tiny", [*SMALL, f"storage.root={self.folder}/runs", *map(self.placed, settings)])
+
+    def placed(self, text: str) -> str:
+        """A text in which places are named: `{folder}`, `{server}`, ... (see `Bench`)."""
+        return PLACE.sub(lambda found: str(getattr(self if found[1] == "folder" else self.tools, found[1])), text)
 
     def run(self, stage: Callable[..., StageResult], config: Config, **inputs: Any) -> Done:
         """Run a stage, or say what it did when it was run like this before."""
-        key = (stage.__name__, config, json.dumps(inputs, default=str, sort_keys=True))
+        key = (stage.__name__, config.model_dump_json(), json.dumps(inputs, default=str, sort_keys=True))
         if key not in self._done:
             takes_output = stage.__name__ not in ("verdict", "finish")
             folder = self.folder / f"{stage.__name__}-{len(self._done)}"

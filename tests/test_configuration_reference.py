@@ -23,6 +23,9 @@ ROWS = {
 }
 
 
+PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
 def refused(key, value):
     """Whether the setting itself cannot have the value; that others contradict it is another matter."""
     try:
@@ -47,7 +50,7 @@ def test_every_setting_has_a_meaning():
 def test_every_condition_of_a_setting_stands_with_its_meaning():
     conditional = {
         f"{part}.{name}": only.where
-        for part in (*PARTS, "training")
+        for part in (*PARTS, "training", "tools", "search")
         for name in Config.model_fields[part].annotation.model_fields
         for only in conditions(Config.model_fields[part].annotation, name)
     }
@@ -70,7 +73,8 @@ def test_every_number_has_a_range():
 @pytest.mark.parametrize("key", sorted(NUMBERS))
 def test_a_range_ends_where_it_says(key):
     """Inside its ends a value is taken, outside it is refused."""
-    text = re.sub(r"^(\S+) to (\S+)$", r"≥ \1, ≤ \2", ROWS[key]["range"]).replace("2⁶³", str(2**63))
+    text = re.sub(r"^(\S+) to (\S+)$", r"≥ \1, ≤ \2", ROWS[key]["range"])
+    text = re.sub(r"2([⁰¹²³⁴-⁹]+)", lambda power: str(2 ** int(power[1].translate(PLAIN))), text)
     step = 1 if int in dict(NUMBERS[key].members) else 1e-9
     for sign, end in re.findall(r"([<>≤≥]) (\S+?)(?:,|$)", text):
         limit = int(end) if step == 1 else float(end)
@@ -124,6 +128,12 @@ BROKEN = {
     "_bounds_are_in_order": ["method=cispo", "surrogate.floor=6"],
     "_lookup_generates": ["environment.source=questions.jsonl"],
     "_others_read": ["environment.name=qa"],
+    "_lookup_speaks_in_tags": ["environment.protocol=hermes"],
+    "_lookup_has_its_own_tools": ["environment.tools=[python]"],
+    "_options_are_read": ["environment.name=gym"],
+    "_tools_are_known": ["environment.name=gym", "environment.options={task: gcd}", "environment.tools=[abacus]"],
+    "_waits_are_in_order": ["tools.retry_wait=30"],
+    "_names_are_told_apart": ["mcp.servers=[{name: python, command: python3}]"],
     "_heads_divide_the_width": ["model.heads=5"],
 }
 """Validator → settings that it refuses."""

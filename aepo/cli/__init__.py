@@ -10,6 +10,7 @@ from aepo.cli.configs import config, presets
 from aepo.cli.methods import methods
 from aepo.cli.prepare import prepare
 from aepo.cli.runs import compile_pipeline, run, stages_of, train
+from aepo.cli.tools import corpus, sandbox, search, tools
 
 __all__ = ["main", "stages_of"]
 
@@ -20,5 +21,5 @@ def main() -> None:
     """Agentic reinforcement learning with entropy under control, as a Kubeflow pipeline."""
 
 
-for command in (run, train, compile_pipeline, prepare, methods, presets, config):
+for command in (run, train, compile_pipeline, prepare, methods, presets, config, tools, corpus, search, sandbox):
     main.add_command(command)

@@ -14,6 +14,11 @@ from aepo.errors import brief
 from aepo.evaluation.settings import EvaluationSettings, GateSettings
 from aepo.rollout.settings import RolloutSettings
 from aepo.storage.settings import StorageSettings
+from aepo.tools.browse.settings import BrowseSettings
+from aepo.tools.calls.settings import ToolCallSettings
+from aepo.tools.sandbox.settings import SandboxSettings
+from aepo.tools.search.settings import SearchSettings
+from aepo.tools.toolbox import OURS, McpSettings
 from aepo.training.settings import ModelSettings, TrainingSettings, WarmStartSettings
 from aepo.units import PLAIN, Threads
 
@@ -43,6 +48,11 @@ class Config(Part):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    tools: ToolCallSettings = ToolCallSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    search: SearchSettings = SearchSettings()
+    browse: BrowseSettings = BrowseSettings()
+    mcp: McpSettings = McpSettings()
     storage: StorageSettings = StorageSettings()
     compute: ComputeSettings = ComputeSettings()
 
@@ -57,7 +67,7 @@ class Config(Part):
     def _no_setting_is_idle(self) -> Config:
         """A setting that has an effect only together with others is left as it is without them."""
         row = METHODS.get(self.method)
-        for key, only in idle(self, (*PARTS, "training")):
+        for key, only in idle(self, (*PARTS, "training", "tools", "search")):
             part, _, name = key.partition(".")
             value = getattr(getattr(self, part), name)
             usual = [type(getattr(self, part)).model_fields[name].default]
@@ -160,10 +170,10 @@ class Config(Part):
 
     @model_validator(mode="after")
     def _positives_are_told_apart(self) -> Config:
-        """`regulariser.positive_threshold` is set where positives are chosen by reward and rewards are graded: in `qa`,
-        and with `environment.tool_bonus`.
+        """`regulariser.positive_threshold` is set where positives are chosen by reward and rewards are graded: with
+        `environment.tool_bonus`, and everywhere but in `lookup` and `math`.
         """
-        graded = self.environment.name == "qa" or self.environment.tool_bonus
+        graded = self.environment.name not in ("lookup", "math") or self.environment.tool_bonus
         regulariser = self.regulariser
         by_reward = regulariser.function == "auxiliary" and regulariser.positive == "reward"
         if graded and by_reward and regulariser.positive_threshold is None:
@@ -171,6 +181,16 @@ class Config(Part):
                 "regulariser.positive_threshold must say which rewards count as positive: this environment's "
                 "rewards are not only −1, 0 and 1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tools_are_known(self) -> Config:
+        """`environment.tools` names tools that come with the package and servers of `mcp`, each once."""
+        names, known = self.environment.tools or (), (*OURS, *(server.name for server in self.mcp.servers))
+        for name in names:
+            if name not in known or names.count(name) > 1:
+                problem = "there twice" if name in known else f"none of {', '.join(known)}"
+                raise ValueError(f"environment.tools: {brief(name)} is {problem}")
         return self
 
     @property

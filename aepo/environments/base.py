@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.base import ChatProtocol
 from aepo.scoring.base import Score
 from aepo.tools.base import Observation, Tool, ToolCall
 from aepo.trajectories.tree import RolloutTree
@@ -24,7 +24,7 @@ class Prompt:
 
     Attributes:
         id: unique within the run.
-        text: what the policy reads.
+        text: what the policy reads; a question from outside is put into it by the protocol.
         references: accepted answers.
         data: whatever the environment's tools and scorer need; plain JSON.
     """
@@ -57,10 +57,12 @@ class Environment(Protocol):
     """A task."""
 
     name: str
-    protocol: TagProtocol
+    protocol: ChatProtocol
     tools: Mapping[str, Tool]
     max_tool_calls: int
     tool_bonus: bool
+    blocks: bool
+    """Whether scoring may take long, so that it is done in a thread."""
 
     def prompts(self, split: Split) -> Iterator[Prompt]:
         """The prompts of a split, in a fixed order."""
@@ -74,6 +76,8 @@ class Environment(Protocol):
 @runtime_checkable
 class Demonstrates(Protocol):
     """An environment that can show how it is done, for a warm start."""
+
+    protocol: ChatProtocol
 
     def demonstration(self, index: int) -> tuple[Prompt, list[tuple[str, str | None]]]:
         """A prompt, and per turn what the player wrote and what came back (None after the last turn)."""
@@ -112,6 +116,6 @@ def judge(environment: Environment, prompt: Prompt, trajectory: Trajectory) -> R
         return Result(-1.0, 0.0, "malformed")
     if score.value is None:
         return Result(None, None, score.outcome)
-    different = len({step.call.tool for step in trajectory.steps})
+    different = len({step.call.tool for step in trajectory.steps} - {""})
     bonus = TOOL_BONUS if environment.tool_bonus and score.value > 0 and different >= 2 else 0.0
     return Result(score.value + bonus, score.value, score.outcome)

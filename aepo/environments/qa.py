@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from aepo.environments.base import Prompt
 from aepo.environments.question_answering import QuestionAnswering
-from aepo.environments.settings import EnvironmentSettings
 from aepo.scoring import Kind
-from aepo.tools.base import Tool
 
 
 class QAEnvironment(QuestionAnswering):
-    """Questions of `settings.source`, with whatever tools are given.
+    """Questions of `environment.source`, to be searched for and read up on.
 
     Raises:
         UserError: see `QuestionAnswering`.
     """
 
     name = "qa"
-
-    def __init__(self, settings: EnvironmentSettings, seed: int, tools: Mapping[str, Tool] | None = None) -> None:
-        super().__init__(settings, seed, tools or {})
+    usual_tools = ("search", "browse")
 
     def kind(self, prompt: Prompt) -> Kind:  # noqa: ARG002
         """Token F1."""

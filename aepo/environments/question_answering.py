@@ -1,4 +1,4 @@
-"""What tasks over a file of questions have in common: rows, split, prompt text, scoring of the final answer.
+"""What tasks over a file of questions have in common: rows, split, protocol, scoring of the final answer.
 
 The split depends on ids and the seed alone: rows are sorted by a hash of both, the first ones are held out,
 the others are for training in the file's order. Held-out rows stay so when `train_prompts` changes, and a
@@ -7,40 +7,24 @@ larger `heldout_prompts` only adds some.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 
 from aepo.environments.base import Prompt, Split, Trajectory
-from aepo.environments.protocol import TagProtocol
 from aepo.environments.records import Record, Records, read_records
 from aepo.environments.settings import EnvironmentSettings
+from aepo.environments.text_task import TextTask
 from aepo.errors import UserError
 from aepo.keys import uniform
 from aepo.scoring import Kind, Score, score
-from aepo.tools.base import Tool
 
 
-class QuestionAnswering(ABC):
-    r"""Questions with accepted answers; the policy answers with `<answer>\boxed{…}</answer>`.
-
-    Args:
-        settings: with a `source`.
-        seed: of the run; decides the split.
-        tools: what the policy may call; none are offered when `max_tool_calls` is 0.
+class QuestionAnswering(TextTask):
+    """Questions with accepted answers.
 
     The source is read when prompts are asked for, so that stages that only run tools and score need no file.
     """
-
-    name: str
-
-    def __init__(self, settings: EnvironmentSettings, seed: int, tools: Mapping[str, Tool]) -> None:
-        self._settings = settings
-        self._seed = seed
-        self.tools: Mapping[str, Tool] = tools if settings.max_tool_calls else {}
-        self.protocol = TagProtocol(self.tools)
-        self.max_tool_calls = settings.max_tool_calls
-        self.tool_bonus = settings.tool_bonus
 
     @cached_property
     def records(self) -> Records:
@@ -60,7 +44,7 @@ class QuestionAnswering(ABC):
         settings = self._settings
         train, held = split_records(self.records.rows, seed=self._seed, heldout=settings.heldout_prompts)
         for record in held if split == "heldout" else train[: settings.train_prompts or None]:
-            yield Prompt(record.id, prompt_text(record.question, self.tools), record.references)
+            yield Prompt(record.id, self.protocol.prompt(record.question), record.references)
 
     def score(self, prompt: Prompt, trajectory: Trajectory) -> Score:
         """Score a trajectory's answer; no answer is malformed."""
@@ -79,17 +63,6 @@ def split_records(rows: tuple[Record, ...], *, seed: int, heldout: int) -> tuple
     held = by_hash[: min(heldout, len(rows) // 2)]
     ids = {row.id for row in held}
     return [row for row in rows if row.id not in ids], held
-
-
-def prompt_text(question: str, tools: Mapping[str, Tool]) -> str:
-    """What the policy reads: how to think, call tools and answer, then the question."""
-    calls = " or ".join(f"<{name}>…</{name}>" for name in tools)
-    parts = [
-        "Answer the question. Think between <think> and </think>.",
-        f"To call a tool, write its input as {calls}; its result follows in <result>…</result>." if tools else "",
-        r"Give the final answer, and nothing else, as <answer>\boxed{…}</answer>.",
-    ]
-    return f"{' '.join(filter(None, parts))}\n\nQuestion: {question}\n"
 
 
 def _read(settings: EnvironmentSettings) -> Records:

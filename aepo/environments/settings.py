@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aepo.algorithms.parts import Part
 from aepo.units import Calls, Prompts
 
+OURS = {
+    "lookup": "aepo.environments.lookup.environment:LookupEnvironment",
+    "math": "aepo.environments.math:MathEnvironment",
+    "qa": "aepo.environments.qa:QAEnvironment",
+    "gym": "aepo.environments.gym:GymEnvironment",
+}
+"""Environments that come with the package, each with its place."""
+READING = ("math", "qa")
+"""Those of them that read a file."""
+
 
 class EnvironmentSettings(Part):
-    """The task: the embedded lookup world, or questions from a file of the user's."""
+    """The task: the embedded lookup world, questions from a file, tasks of reasoning-gym, or one of the user's own."""
 
-    name: Literal["lookup", "math", "qa"] = Field(
-        "lookup", description="lookup: generated tool-use episodes; math, qa: questions from `source`"
+    name: str = Field(
+        "lookup",
+        description="lookup: generated tool-use episodes; math, qa: questions from `source`; gym: a task of "
+        "reasoning-gym; module:Class: an environment of your own",
     )
+    options: dict[str, Any] = Field({}, description="gym: `task` and what it takes; module:Class: whatever it reads")
     source: str | None = Field(None, description="math, qa: path of a .jsonl, .json (lines) or .parquet file")
     question_field: str = Field("question", min_length=1, description="field of the question; a.b reaches into a")
     answer_field: str = Field(
@@ -40,13 +53,47 @@ class EnvironmentSettings(Part):
         ge=1,
         description="held-out episodes or rows, disjoint from training; at most half of a file's rows",
     )
+    tools: tuple[str, ...] | None = Field(
+        None,
+        description="what is offered, of calculator, python, search, browse and the servers of `mcp`; null = math, "
+        "gym: python; qa: search and browse; lookup has its own",
+    )
     max_tool_calls: Calls = Field(8, ge=0, description="tool calls of one trajectory at most; 0 = no tools")
+    protocol: Literal["tags", "hermes"] = Field(
+        "tags",
+        description="how tools are called: tags, such as <search>…</search>, in one stream; hermes: JSON calls and "
+        "results as messages of the model's chat template, as Qwen 2.5 and 3 do (lookup: only tags)",
+    )
     tool_bonus: bool = Field(
         False, description="add 0.1 to a positive score when two or more different tools were used"
     )
     hops: Literal["one", "two", "mixed"] = Field(
         "mixed", description="lookup: relations to follow per question; mixed = one or two, half each"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_known(cls, name: str) -> str:
+        module, colon, attribute = name.partition(":")
+        if name in OURS or (colon and attribute.isidentifier() and all(map(str.isidentifier, module.split(".")))):
+            return name
+        raise ValueError(f"{name!r} is none of {', '.join(OURS)}, and no module:Class of your own")
+
+    @model_validator(mode="after")
+    def _options_are_read(self) -> EnvironmentSettings:
+        """`environment.options` are for `environment.name: gym`, where they name a `task`, and for module:Class."""
+        if self.options and self.name in OURS and self.name != "gym":
+            raise ValueError(f"{self.name} takes no environment.options: remove them")
+        if self.name == "gym" and "task" not in self.options:
+            raise ValueError("gym needs a task: set environment.options to {task: NAME}, with what the task takes")
+        return self
+
+    @model_validator(mode="after")
+    def _lookup_has_its_own_tools(self) -> EnvironmentSettings:
+        """`environment.name: lookup` takes no `environment.tools`."""
+        if self.name == "lookup" and self.tools is not None:
+            raise ValueError("the lookup world has tools of its own, but environment.tools is set: leave it null")
+        return self
 
     @model_validator(mode="after")
     def _lookup_generates(self) -> EnvironmentSettings:
@@ -64,8 +111,18 @@ class EnvironmentSettings(Part):
         return self
 
     @model_validator(mode="after")
+    def _lookup_speaks_in_tags(self) -> EnvironmentSettings:
+        """`environment.name: lookup` takes no `environment.protocol: hermes`."""
+        if self.name == "lookup" and self.protocol == "hermes":
+            raise ValueError(
+                "the lookup world's few words hold tags and no JSON, but environment.protocol is hermes: set it to "
+                "tags, or set environment.name to math or qa"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _others_read(self) -> EnvironmentSettings:
         """`environment.name: math` and `environment.name: qa` need an `environment.source`."""
-        if self.name != "lookup" and self.source is None:
+        if self.name in READING and self.source is None:
             raise ValueError(f"{self.name} needs questions: set environment.source to a .jsonl or .parquet file")
         return self

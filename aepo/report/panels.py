@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -164,10 +165,29 @@ def entropy_panel(data: ReportData) -> Panel:
     )
 
 
+TOOL = re.compile(r"tool_(\w+)_seconds_p50")
+COLOURS = ("c1", "c2", "c3", "c4", "c5")
+
+
+def tool_panels(time: Timeline) -> tuple[Panel, ...]:
+    """What calls of tools came to, a curve per tool."""
+    tools = sorted({found[1] for row in time.rows for key in row if (found := TOOL.fullmatch(key))})
+
+    def curves(number: str) -> tuple[Curve, ...]:
+        return tuple(Curve(f"tool_{tool}_{number}", tool, COLOURS[at % 5]) for at, tool in enumerate(tools))
+
+    return (
+        Panel("Calls of tools", curves("calls")),
+        Panel("Median time of a call", curves("seconds_p50"), unit="s"),
+        Panel("Calls that failed", curves("failures"), note="No fault of the policy's: not learned from."),
+        Panel("Answers from the cache", curves("cache_hits")),
+    )
+
+
 def before_accuracy(data: ReportData, time: Timeline) -> list[Section]:
     """Sections that stand before the evaluation."""
     known = {curve.key for panel in _all_panels(data) for curve in panel.curves} | INTERNAL
-    extra = dict.fromkeys(key for row in time.rows for key in row if key not in known)
+    extra = dict.fromkeys(key for row in time.rows for key in row if key not in known and not key.startswith("tool_"))
     others = tuple(Panel(key, (Curve(key),)) for key in extra)
     sections = (
         _section(
@@ -191,6 +211,7 @@ def before_accuracy(data: ReportData, time: Timeline) -> list[Section]:
             EXPLORATION_DETAIL,
         ),
         _section(time, "Decisions", "What the policy is undecided about.", DECISIONS),
+        _section(time, "Tools", "What the policy called, and what came of it.", tool_panels(time)),
         _section(time, "Optimisation health", "Spikes and drifts here come before trouble above.", (), OPTIMISATION),
         _section(time, "Other measurements", "", (), others),
     )

@@ -82,8 +82,8 @@ async def grow_all(
     """Grow trees side by side, as many as the engine holds, in the order given; the journal's are taken from it.
 
     Raises:
-        UserError: a tree does not fit the engine, a prompt leaves no room for an answer, or tools ended every
-            trajectory.
+        UserError: a tree does not fit the engine, a prompt leaves no room for an answer, or tools ended too many
+            trajectories, or all of them; the journal has the trees that were finished before.
     """
     largest = max((growth.k for _, growth in growths), default=1)
     if largest > task.engine.capacity:

@@ -30,7 +30,8 @@ class Sampling:
     Attributes:
         key: where its randomness comes from; the same key gives the same tokens.
         max_tokens: most tokens to sample.
-        stop: texts that end the generation; the tokens that hold them are kept.
+        stop: texts that end the generation; the tokens that hold them are kept. A text that is a token of its own
+            ends it as that token only.
         temperature: of the sampled distribution.
         top_p: mass of the nucleus, renormalised.
         head_tokens: how many first tokens `on_head` is told about.

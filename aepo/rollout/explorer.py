@@ -12,19 +12,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from aepo.algorithms.parts import Exploration
 from aepo.environments.base import Environment, FinishReason, Prompt, Step, Trajectory, judge
-from aepo.environments.protocol import Answer, Malformed
-from aepo.errors import UserError, brief, reason
+from aepo.environments.protocols.base import Answer, Malformed, Utterance, calls_of
+from aepo.errors import UserError
 from aepo.keys import Key
 from aepo.rollout.codec import Codec
 from aepo.rollout.decisions import Decisions
+from aepo.rollout.dialogue import Dialogue
 from aepo.rollout.engine import Generation, RolloutEngine, Sampling
 from aepo.rollout.failures import ToolFailures
 from aepo.rollout.growing import Node, Path
 from aepo.rollout.plan import head_entropy, head_of
 from aepo.tools.base import Observation, ToolCall, ToolContext, ToolError
+from aepo.tools.calls.guarded import guarded
 from aepo.trajectories.tree import Leaf, Role, RolloutTree, Segment
 
 
@@ -39,6 +42,11 @@ class Task:
     sampling: Sampling
     context: int
     failures: ToolFailures = field(default_factory=ToolFailures)
+
+    @cached_property
+    def dialogue(self) -> Dialogue:
+        """What the policy and the environment say, as tokens."""
+        return Dialogue(self.codec, self.environment.protocol)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Explorer:
         self._prompt = prompt
         self._growth = growth
         self._name = "/".join(map(str, growth.key))
-        self._root = Node(None, "prompt", task.codec.encode_prompt(prompt.text), prompt.text)
+        self._root = Node(None, "prompt", *task.dialogue.opening(prompt.text))
         self._paths: list[Path] = []
         self._decisions = Decisions(task.exploration, growth.key, growth.tool_scale)
         self._depth = 1
@@ -83,7 +91,7 @@ class Explorer:
         """Grow the tree to its k trajectories.
 
         Raises:
-            UserError: the prompt leaves no room for an answer.
+            UserError: the prompt leaves no room for an answer, or tools have ended too many trajectories.
         """
         growth = self._growth
         if len(self._root.token_ids) >= self._task.context:
@@ -144,15 +152,16 @@ class Explorer:
         turn = 0
         while path.leaf is None:
             generation = await self._generate(path, turn)
-            text = self._task.codec.decode(generation.token_ids)
-            path.grow(Node(path.tip, "policy", generation.token_ids, text, generation, path.heads[path.depth]))
-            await self._respond(path, text, generation)
+            said = self._task.dialogue.read(generation.token_ids)
+            path.grow(Node(path.tip, "policy", generation.token_ids, str(said), generation, path.heads[path.depth]))
+            await self._respond(path, said, generation)
             turn += 1
         self._settle()
 
     async def _generate(self, path: Path, turn: int) -> Generation:
         depth = path.depth
-        sampling = replace(self._task.sampling, key=(*self._growth.key, path.index, turn))
+        key = (*self._growth.key, path.index, turn)
+        sampling = replace(self._task.sampling, key=key, stop=self._task.dialogue.stop)
 
         def on_head(entropies: Sequence[float]) -> None:
             path.heads[depth] = head_entropy(entropies, sampling.head_tokens, sampling.statistic)
@@ -160,53 +169,48 @@ class Explorer:
 
         return await self._task.engine.generate(path.tokens, sampling, tree=self._name, on_head=on_head)
 
-    async def _respond(self, path: Path, text: str, generation: Generation) -> None:
-        """Answer a turn: run the tool it calls, or end the trajectory."""
-        protocol = self._task.environment.protocol
-        turn = protocol.parse(text)
+    async def _respond(self, path: Path, said: Utterance, generation: Generation) -> None:
+        """Answer a turn: make its calls in their order, or end the trajectory."""
+        turn = self._task.environment.protocol.parse(said)
         if isinstance(turn, Answer):
-            return self._end(path, "answer", turn.text)
-        if turn is None:
-            return self._end(path, "length" if generation.finish == "length" else "stop", None)
-        if len(path.steps) >= self._task.environment.max_tool_calls:
-            return self._end(path, "tool_limit", None)
-        if isinstance(turn, Malformed):
-            call, observation = ToolCall(turn.tool, ""), Observation(protocol.malformed(turn), "error")
-        else:
-            call = turn
+            return await self._end(path, "answer", turn.text)
+        calls = calls_of(turn)
+        if not calls:
+            return await self._end(path, "length" if generation.finish == "length" else "stop", None)
+        if len(path.steps) + len(calls) > self._task.environment.max_tool_calls:
+            return await self._end(path, "tool_limit", None)
+        steps = path.steps
+        for call in calls:
             try:
-                observation = await self._call(call, path)
+                steps += (await self._step(call, steps),)
             except ToolError as error:
                 self._task.failures.note(call.tool, str(error))
-                return self._end(path, "error", None)
-        block = protocol.result_block(observation.text)
-        node = Node(path.tip, "tool", self._task.codec.encode(block), block)
+                return await self._end(path, "error", None)
+        answers = [step.observation.text for step in steps[len(path.steps) :]]
+        node = Node(path.tip, "tool", *self._task.dialogue.reply(generation.token_ids, answers))
         if len(path.tokens) + len(node.token_ids) >= self._task.context:
-            return self._end(path, "length", None)
-        path.steps += (Step(call, observation),)
+            return await self._end(path, "length", None)
+        path.steps = steps
         path.grow(node)
         path.results.append((node, path.tokens, path.steps))
         return None
 
-    async def _call(self, call: ToolCall, path: Path) -> Observation:
-        """What a tool answers. Whatever it raises is a failure of its infrastructure, never of the run."""
-        context = ToolContext(self._prompt.id, self._prompt.data, tuple(step.call for step in path.steps))
-        try:
-            observation = await self._task.environment.tools[call.tool].call(call.arguments, context)
-        except ToolError:
-            raise
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                raise  # it is this trajectory that was cancelled
-            raise ToolError(reason(error)) from error
-        if not isinstance(observation, Observation) or not isinstance(observation.text, str):
-            raise ToolError(f"it answered {brief(observation)} where an Observation is expected")
-        return observation
+    async def _step(self, call: ToolCall | Malformed, before: tuple[Step, ...]) -> Step:
+        """What a call is answered after the steps before it; a malformed one, what was wrong."""
+        environment = self._task.environment
+        if isinstance(call, Malformed):
+            return Step(ToolCall(call.tool, ""), Observation(environment.protocol.malformed(call), "error"))
+        context = ToolContext(self._prompt.id, self._prompt.data, tuple(step.call for step in before))
+        return Step(call, await guarded(environment.tools[call.tool], call.arguments, context))
 
-    def _end(self, path: Path, reason: FinishReason, answer: str | None) -> None:
-        result = judge(self._task.environment, self._prompt, Trajectory(path.steps, answer, reason))
+    async def _end(self, path: Path, reason: FinishReason, answer: str | None) -> None:
+        environment, attempt = self._task.environment, Trajectory(path.steps, answer, reason)
+        if environment.blocks and answer is not None:
+            result = await asyncio.to_thread(judge, environment, self._prompt, attempt)
+        else:
+            result = judge(environment, self._prompt, attempt)
         path.leaf = Leaf(-1, result.reward, result.outcome, reason)
+        self._task.failures.ended(failed=reason == "error")
 
     # -- branch decisions -------------------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ class Explorer:
     def _adopt(self, tree: RolloutTree) -> None:
         """Take a finished single trajectory as the first root."""
         path = self._new_root(branches=self._growth.branching)
-        calls = self._replayed_steps(tree)
+        steps = self._replayed_steps(tree)
         for segment in tree.segments[1:]:
             generation = None
             if segment.source == "policy":
@@ -247,21 +251,24 @@ class Explorer:
                 )
             path.grow(Node(path.tip, segment.source, segment.token_ids, segment.text or "", generation, segment.head))
             if segment.source == "tool":
-                path.steps = calls[: path.depth + 1]
+                path.steps = steps[path.depth]
                 path.results.append((path.tip, path.tokens, path.steps))
         path.leaf = replace(tree.leaves[0], segment=-1)
         if self._growth.branching and path.results:
             runs = [segment.token_ids for segment in tree.segments]
             self._restored = asyncio.create_task(self._task.engine.restore(self._name, runs))
 
-    def _replayed_steps(self, tree: RolloutTree) -> tuple[Step, ...]:
-        steps = []
-        protocol = self._task.environment.protocol
+    def _replayed_steps(self, tree: RolloutTree) -> list[tuple[Step, ...]]:
+        """The steps of a recorded trajectory up to each of its results."""
+        steps: tuple[Step, ...] = ()
+        found = []
         for policy, tool in zip(tree.segments[1::2], tree.segments[2::2], strict=False):
-            turn = protocol.parse(policy.text or self._task.codec.decode(policy.token_ids))
-            call = turn if isinstance(turn, ToolCall) else ToolCall(getattr(turn, "tool", ""), "")
-            steps.append(Step(call, Observation(tool.text or "")))
-        return tuple(steps)
+            turn = self._task.environment.protocol.parse(self._task.dialogue.read(policy.token_ids))
+            for call in calls_of(turn):
+                made = call if isinstance(call, ToolCall) else ToolCall(call.tool, "")
+                steps += (Step(made, Observation(tool.text or "")),)
+            found.append(steps)
+        return found
 
     def _tree(self) -> RolloutTree:
         nodes = [self._root, *(node for path in self._paths for node in path.own)]

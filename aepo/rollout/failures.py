@@ -1,4 +1,8 @@
-"""What tools raised while trees grew: counted, and told to whoever keeps the log."""
+"""What tools raised while trees grew: counted, told to whoever keeps the log, and the end of a run when it is too much.
+
+A trajectory that a tool's infrastructure ended is unscored. A few of them cost nothing but themselves; with many, what
+is left is no fair sample any more, and time is better spent on mending the tool.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,22 @@ Tell = Callable[[str, str, int], None]
 
 
 class ToolFailures:
-    """Counts failures of tools by what they say.
+    """Counts failures of tools by what they say, and the trajectories that they ended.
 
     Args:
         tell: told of a failure the first time, the tenth, the hundredth, ...
+        rate: share of the trajectories finished here above which the run stops; 1 = never.
+        after: finished trajectories from which on the share counts.
     """
 
-    def __init__(self, tell: Tell | None = None) -> None:
+    def __init__(self, tell: Tell | None = None, *, rate: float = 1.0, after: int = 1) -> None:
         self._tell = tell
+        self._rate = rate
+        self._after = after
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._finished = 0
+        self._failed = 0
+        self._verdict = ""
 
     def note(self, tool: str, error: str) -> None:
         """Count a failure."""
@@ -30,6 +41,27 @@ class ToolFailures:
         times = self._counts[failure]
         if self._tell is not None and times == 10 ** (len(str(times)) - 1):
             self._tell(*failure, times)
+
+    def ended(self, *, failed: bool) -> None:
+        """Count a finished trajectory.
+
+        Args:
+            failed: whether a failure that was noted has ended it.
+
+        Raises:
+            UserError: too large a share of the trajectories has ended so, now or before; the message stays the same.
+        """
+        self._finished += 1
+        self._failed += failed
+        share = self._failed / self._finished
+        if not self._verdict and self._finished >= self._after and share > self._rate:
+            self._verdict = (
+                f"{self._failed} of {self._finished} trajectories ({share:.0%}) ended because a tool failed, more than "
+                f"tools.failure_rate = {self._rate:g} allows, most often {self._worst()}: mend it, or what it talks "
+                "to, and run again; finished trees are kept."
+            )
+        if self._verdict:
+            raise UserError(self._verdict)
 
     def refuse_nothing_else(self, trees: Iterable[RolloutTree]) -> None:
         """See that a batch has a trajectory which no tool has ended.
@@ -40,8 +72,12 @@ class ToolFailures:
         leaves = [leaf for tree in trees for leaf in tree.leaves]
         if not leaves or not self._counts or any(leaf.finish_reason != "error" for leaf in leaves):
             return
-        (tool, said), times = self._counts.most_common(1)[0]
         raise UserError(
-            f"all {len(leaves)} trajectories ended because a tool failed, most often {tool} ({times} times: {said}): "
+            f"all {len(leaves)} trajectories ended because a tool failed, most often {self._worst()}: "
             "mend it, or what it talks to, and run again."
         )
+
+    def _worst(self) -> str:
+        """The most frequent failure."""
+        (tool, said), times = self._counts.most_common(1)[0]
+        return f"{tool} ({times} times: {said})"

@@ -18,7 +18,10 @@ from aepo.trajectories.tree import RolloutTree, Segment
 
 @dataclass(frozen=True)
 class Scales:
-    """Deviations over a batch, in the statistic's unit: of H_root − H_tool_avg over prompts, of H_t − H_initial over tool results."""
+    """Deviations over a batch, in the statistic's unit.
+
+    `root` is that of H_root − H_tool_avg over prompts, `tool` that of H_t − H_initial over tool results.
+    """
 
     root: float = FIRST_SCALE
     tool: float = FIRST_SCALE

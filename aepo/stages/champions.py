@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +93,16 @@ def _opponent_key(config: Config, candidate: str) -> str:
     return f"{config.run}/opponents/{candidate[:16]}.json"
 
 
+def _place(config: Config) -> str:
+    """The environment's name as a folder's."""
+    its = config.environment
+    name = f"{its.name}-{its.options['task']}" if its.name == "gym" else its.name
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
+
+
 def champion_key(config: Config) -> str:
     """Where the pointer to the champion of an environment lies in the store."""
-    return f"champions/{config.environment.name}.json"
+    return f"champions/{_place(config)}.json"
 
 
 def promote_to_champion(config: Config, store: Store, policy: Policy, before: Pointer) -> str:
@@ -103,7 +111,7 @@ def promote_to_champion(config: Config, store: Store, policy: Policy, before: Po
     Raises:
         UserError: the pointer no longer says what `before` does.
     """
-    key = f"champions/{config.environment.name}/{policy.folder.name}"
+    key = f"champions/{_place(config)}/{policy.folder.name}"
     uri = store.upload(policy.folder, key)
     content = {"run": config.run, "policy": policy.metadata | {"uri": uri, "key": key, "optimizer": None}}
     if not store.replace_text(before.key, before.text, json.dumps(content, indent=2) + "\n"):

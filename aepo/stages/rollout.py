@@ -50,4 +50,4 @@ def rollout(work: Work, *, prompts: Path, plan: Path, policy: Path, shard: int, 
         "plan": plan_metrics(batch),
     }
     write_manifest(output, "rollouts", metadata)
-    return StageResult(tree_metrics(trees))
+    return StageResult(tree_metrics(trees) | session.tool_metrics())

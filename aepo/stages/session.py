@@ -22,6 +22,8 @@ from aepo.rollout.plan import BatchPlan, Scales, make_plan
 from aepo.rollout.transformers_engine import TransformersEngine
 from aepo.stages.workplace import make_environment
 from aepo.telemetry.events import StageLog
+from aepo.tools.calls.reliable import Reliable
+from aepo.tools.calls.statistics import CallStatistics
 from aepo.trajectories.tree import RolloutTree
 
 if TYPE_CHECKING:
@@ -61,12 +63,23 @@ class Session:
         self.config = config
         self.codec = Codec(tokenizer)
         self.environment = make_environment(config, evaluation=evaluation)
-        self._failures = ToolFailures(log.tool_failed if log else None)
+        calls = config.tools
+        tell = log.tool_failed if log else None
+        self._failures = ToolFailures(tell, rate=calls.failure_rate, after=calls.failure_after)
         self.engine = ENGINES[config.rollout.engine](copy.deepcopy(model), self.codec, config.rollout)
 
     def follow(self, model: PreTrainedModel) -> None:
         """Take the learner's weights over, in memory."""
         self.engine.update_weights((name, value.detach()) for name, value in model.named_parameters())
+
+    def tool_metrics(self) -> dict[str, float]:
+        """What calls of tools came to since this was asked last."""
+        metrics: dict[str, float] = {}
+        for tool in self.environment.tools.values():
+            if isinstance(tool, Reliable) and tool.statistics.calls:
+                metrics |= tool.statistics.metrics()
+                tool.statistics = CallStatistics(tool.name)
+        return metrics
 
     def task(self, temperature: float, top_p: float) -> Task:
         """What growing a tree takes, at a sampling temperature."""
@@ -79,7 +92,6 @@ class Session:
             sampling=Sampling(
                 key=(),
                 max_tokens=settings.turn_tokens,
-                stop=self.environment.protocol.stop_strings,
                 temperature=temperature,
                 top_p=top_p,
                 head_tokens=self.config.exploration.entropy_tokens,

@@ -144,6 +144,7 @@ class _Trainer:
             **metrics,
             **tree_metrics(trees),
             **diagnosed,
+            **({} if metrics["staged"] else self._session.tool_metrics()),
             **learned,
             **({} if coefficient is None else {"entropy_coefficient": coefficient}),
             **({"prompts_kept": float(_main(kept))} if config.exploration.dynamic_sampling else {}),

@@ -9,6 +9,7 @@ from aepo.environments.base import Demonstrates
 from aepo.errors import UserError, brief
 from aepo.paths import user_path
 from aepo.rollout.codec import Codec
+from aepo.rollout.dialogue import Dialogue
 from aepo.rollout.metrics import accuracy
 from aepo.stages.deadline import SAVING, at_most
 from aepo.stages.policies import PolicyState, save_policy
@@ -38,8 +39,8 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
     """Build or load the model, train it on demonstrations, write the policy.
 
     Raises:
-        UserError: the model cannot be loaded, a prompt leaves no room for an answer, or demonstrations are asked of
-            an environment that has none.
+        UserError: the model cannot be loaded or does not fit the chat protocol, a prompt leaves no room for an
+            answer, or demonstrations are asked of an environment that has none.
     """
     config = work.config
     use_threads(config)
@@ -50,7 +51,7 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
             "Hugging Face model (the small built-in decoder only knows the lookup world's words)."
         )
     model, tokenizer = build_policy(config.model, context=config.rollout.context, seed=config.seed)
-    _check_lengths(config, prompts, Codec(tokenizer))
+    _check_lengths(config, prompts, Dialogue(Codec(tokenizer), environment.protocol))
     metrics: dict[str, float] = {}
     if config.warm_start.steps:
         if not isinstance(environment, Demonstrates):
@@ -75,11 +76,11 @@ def warm_start(work: Work, *, prompts: Path, output: Path) -> StageResult:
     return StageResult(metrics)
 
 
-def _check_lengths(config: Config, prompts: Path, codec: Codec) -> None:
+def _check_lengths(config: Config, prompts: Path, dialogue: Dialogue) -> None:
     """Refuse prompts that leave no room for an answer now, not when a later stage comes to them."""
     context = config.rollout.context
     asked = read_prompts(prompts, "train") + read_prompts(prompts, "heldout")[: config.evaluation.questions]
-    lengths = {prompt.id: len(codec.encode_prompt(prompt.text)) for prompt in asked}
+    lengths = {prompt.id: len(dialogue.opening(prompt.text).token_ids) for prompt in asked}
     if too_long := [name for name, length in lengths.items() if length >= context]:
         raise UserError(
             f"{len(too_long)} of {len(asked)} prompts leave no room in rollout.context = {context}; the first one, "

@@ -22,6 +22,7 @@ from aepo import __version__
 from aepo.artifacts import MANIFEST, file_sha256, read_manifest
 from aepo.config import Config
 from aepo.errors import explain
+from aepo.paths import user_path
 from aepo.stages.deadline import at_most
 from aepo.stages.kept import Kept
 from aepo.stages.result import StageResult
@@ -31,6 +32,12 @@ from aepo.storage.addresses import is_local
 from aepo.telemetry.events import EVENTS, StageLog, read_events
 
 P = ParamSpec("P")
+ELSEWHERE: dict[str, Any] = {
+    "run": True,
+    "storage": True,
+    "tools": {"cache", "cache_entries", "cache_bytes"},
+}
+"""Settings that do not change what is computed: where a run and the answers of its tools are kept."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,18 @@ def _digest(config: Config, name: str, arguments: Mapping[str, Any], depends: Ca
     content = {
         "version": __version__,
         "stage": name,
-        # Where a run is kept does not change what it computes.
-        "config": config.model_dump(mode="json", exclude={"run", "storage"}),
+        "config": config.model_dump(mode="json", exclude=ELSEWHERE),
+        "index": _index(config),
         "arguments": {key: _identity(value) for key, value in arguments.items() if key != "output"},
         "depends": depends(config, **arguments) if depends else None,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _index(config: Config) -> str | None:
+    """The digest of the index that is searched, where there is one."""
+    manifest = user_path(config.search.index or "") / MANIFEST
+    return file_sha256(manifest) if config.search.index and manifest.exists() else None
 
 
 def _identity(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pyarrow.parquet as pq
 from aepo.artifacts import read_artifact
 from aepo.config import Config
 from aepo.environments.base import Environment, Prompt, Split
+from aepo.environments.registry import environment_class
 from aepo.errors import UserError, reason
+from aepo.paths import user_path
 from aepo.storage import Store, local_root, open_store
 from aepo.telemetry.events import EVENTS, EventLog
+from aepo.tools.toolbox import Workshop
 
 PROMPT_SCHEMA = pa.schema(
     [
@@ -42,23 +46,31 @@ def store_of(config: Config) -> Store:
 
 
 def make_environment(config: Config, *, evaluation: bool = False) -> Environment:
-    """The configured environment; evaluations give no tool bonus."""
+    """The configured environment with its tools; evaluations give no tool bonus.
+
+    Raises:
+        UserError: there is no such environment or tool, or an MCP server does not say which tools it has.
+    """
     settings = config.environment
     if evaluation:
         settings = settings.model_copy(update={"tool_bonus": False})
-    match settings.name:
-        case "lookup":
-            from aepo.environments.lookup.environment import LookupEnvironment
+    kind = environment_class(settings.name)
+    names = kind.usual_tools if settings.tools is None else settings.tools
+    return kind(settings, config.seed, workshop(config).tools(names) if settings.max_tool_calls else {})
 
-            return LookupEnvironment(settings, config.seed)
-        case "math":
-            from aepo.environments.math import MathEnvironment
 
-            return MathEnvironment(settings, config.seed)
-        case "qa":
-            from aepo.environments.qa import QAEnvironment
-
-            return QAEnvironment(settings, config.seed)
+def workshop(config: Config) -> Workshop:
+    """What the configured tools are made from."""
+    secret = config.storage.secret
+    return Workshop(
+        config.tools,
+        config.sandbox,
+        config.search,
+        config.browse,
+        config.mcp,
+        secret=None if secret is None else user_path(secret),
+        note=logging.getLogger("aepo").warning,
+    )
 
 
 def write_prompts(path: Path, prompts: Sequence[Prompt]) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from aepo.environments.base import Demonstrates, Environment
+from aepo.environments.base import Demonstrates
 from aepo.interrupts import postponed
 from aepo.rollout.codec import Codec
+from aepo.rollout.dialogue import Dialogue
 from aepo.training.packing import Trajectory, pack
 from aepo.training.policy import occurrences
 from aepo.training.settings import WarmStartSettings
@@ -23,18 +24,17 @@ from aepo.training.settings import WarmStartSettings
 Measure = Callable[[], float]
 
 
-def demonstrate(environment: Demonstrates, codec: Codec, index: int) -> Trajectory:
+def demonstrate(environment: Demonstrates, codec: Codec, dialogue: Dialogue, index: int) -> Trajectory:
     """One demonstration as a trajectory."""
     prompt, turns = environment.demonstration(index)
-    protocol = environment.protocol if isinstance(environment, Environment) else None
-    tokens = list(codec.encode_prompt(prompt.text))
+    tokens = list(dialogue.opening(prompt.text).token_ids)
     policy: list[int] = []
     for written, answer in turns:
         turn = codec.encode(written)
         policy.extend(range(len(tokens), len(tokens) + len(turn)))
         tokens.extend(turn)
-        if answer is not None and protocol is not None:
-            tokens.extend(codec.encode(protocol.result_block(answer)))
+        if answer is not None:
+            tokens.extend(dialogue.reply(turn, [answer]).token_ids)
     return Trajectory(
         token_ids=np.asarray(tokens, dtype=np.int64),
         policy=np.asarray(policy, dtype=np.int64),
@@ -91,6 +91,7 @@ class WarmStart:
         self.measured = 0
         self.metrics: dict[str, float] = {}
         self._codec = codec
+        self._dialogue = Dialogue(codec, environment.protocol)
         self._environment = environment
         self._settings = settings
         self._microbatch_tokens = microbatch_tokens
@@ -106,7 +107,10 @@ class WarmStart:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(self.step, settings)
             first = self.step * settings.batch_size
-            batch = [demonstrate(self._environment, self._codec, first + index) for index in range(settings.batch_size)]
+            batch = [
+                demonstrate(self._environment, self._codec, self._dialogue, first + index)
+                for index in range(settings.batch_size)
+            ]
             loss = self._gradient(batch)
             with postponed():
                 self.optimizer.step()

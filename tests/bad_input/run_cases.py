@@ -3,7 +3,7 @@
 import asyncio
 
 from aepo.environments.lookup.tools import SearchTool
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.tags import TagProtocol
 from aepo.tools.base import ToolCall, ToolError
 from tests.bad_input.case import TRAIN, Case
 
@@ -31,7 +31,7 @@ def tool_that(fails):
 
     def spoil(place):
         place.patch.setattr(SearchTool, "call", call)
-        place.patch.setattr(TagProtocol, "parse", lambda self, text: ToolCall("search", text))
+        place.patch.setattr(TagProtocol, "parse", lambda self, turn: ToolCall("search", str(turn)))
 
     return spoil
 

@@ -84,6 +84,11 @@ test_parameters, test_parameters_at_length = properties(any_parameter, strategie
 test_names, test_names_at_length = properties(any_name, strategies.texts)
 
 
+def test_a_home_that_no_name_can_have():
+    with pytest.raises(UserError, match="home is not known"):
+        load_config("~\ud800")
+
+
 @pytest.mark.parametrize("key", ["seed", "exploration", "model", "no such key", "method"])
 def test_a_number_that_cannot_even_be_written_out(key):
     for huge in (10**5000, -(10**5000), [10**5000], {"k": 10**5000}):

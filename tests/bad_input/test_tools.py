@@ -5,7 +5,7 @@ import pytest
 from aepo import keys
 from aepo.artifacts import read_manifest
 from aepo.environments.lookup.tools import SearchTool
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.tags import TagProtocol
 from aepo.telemetry.events import read_events
 from aepo.tools.base import Observation, ToolCall
 from aepo.trajectories.parquet import read_trees
@@ -22,7 +22,7 @@ def moody(place):
         return Observation("none")
 
     place.patch.setattr(SearchTool, "call", call)
-    place.patch.setattr(TagProtocol, "parse", lambda self, text: ToolCall("search", text))
+    place.patch.setattr(TagProtocol, "parse", lambda self, turn: ToolCall("search", str(turn)))
     return place.folder / "runs"
 
 

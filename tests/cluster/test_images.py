@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from components.images import RUNTIME_IMAGE
+from components.images import RUNTIME_IMAGE, SANDBOX_IMAGE
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = sorted(ROOT.glob("images/*/Dockerfile"))
 RUNTIME = ROOT / "images" / "runtime" / "Dockerfile"
+SANDBOX = ROOT / "images" / "sandbox" / "Dockerfile"
 
 
 def instructions(path):
@@ -95,6 +98,85 @@ def test_the_dependencies_that_are_installed_first_are_the_packages():
     assert listed == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 
 
+def test_some_of_them_are_listed_with_the_same_versions():
+    command = [sys.executable, "images/requirements.py"]
+    listed = subprocess.run([*command, "numpy", "math-verify"], cwd=ROOT, capture_output=True, text=True, check=True)
+    every = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert listed.stdout.splitlines() == [
+        text for name in ("numpy", "math-verify") for text in every if re.match(rf"{name}\b", text)
+    ]
+    refused = subprocess.run([*command, "nunpy"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr) == (1, "no dependency of the package: nunpy\n")
+
+
+NOTHING_ELSE = """
+import sys
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1:]:
+            raise ModuleNotFoundError(f"{name} is not installed")
+sys.meta_path.insert(0, Missing)
+import aepo.tools.sandbox.server
+print(*sys.modules)
+"""
+
+
+class TestSandbox:
+    """The sandbox's image has what its server imports and what code may import, and nothing else of the package's."""
+
+    @pytest.fixture(scope="class")
+    def installed(self):
+        return set(re.search(r"requirements\.py ([\w -]+) >", SANDBOX.read_text())[1].split())
+
+    @pytest.fixture(scope="class")
+    def imported(self, installed):
+        """Modules that the server imports where nothing else is installed."""
+        there = with_their_own(installed) | {"aepo"}
+        packages = metadata.packages_distributions().items()
+        others = [name for name, owners in packages if not {plain(owner) for owner in owners} & there]
+        assert {"torch", "kfp", "minio", "httpx"} <= set(others)
+        command = [sys.executable, "-c", NOTHING_ELSE, *others]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.split()
+
+    def test_what_the_server_imports_is_installed(self, imported):
+        assert "aepo.tools.sandbox.server" in imported
+
+    def test_what_is_installed_is_imported_or_for_the_policys_code(self, installed, imported):
+        assert installed == {"numpy", "sympy"} | (installed & set(imported))
+
+    def test_of_the_package_it_takes_a_few_modules(self, imported):
+        others = {name for name in imported if name.startswith("aepo.") and not name.startswith("aepo.tools.sandbox")}
+        assert others <= {
+            "aepo.algorithms",
+            "aepo.algorithms.conditions",
+            "aepo.algorithms.parts",
+            "aepo.errors",
+            "aepo.tools",
+            "aepo.tools.base",
+            "aepo.units",
+        }
+
+
+def with_their_own(names):
+    """Distributions, those that they need, and so on."""
+    found, unseen = set(), set(names)
+    while unseen:
+        name = unseen.pop()
+        found.add(name)
+        needed = [Requirement(text) for text in metadata.requires(name) or ()]
+        unseen |= {
+            plain(item.name) for item in needed if not item.marker or item.marker.evaluate({"extra": ""})
+        } - found
+    return found
+
+
+def plain(name):
+    """The name of a distribution in its usual form."""
+    return name.lower().replace("_", "-")
+
+
 def test_make_builds_the_image_that_the_components_name():
     command = subprocess.run(
         ["make", "--dry-run", "images", f"PYTHON={sys.executable}"],
@@ -112,20 +194,29 @@ def docker(*arguments):
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
 
 
-def built():
-    return shutil.which("docker") is not None and docker("image", "inspect", RUNTIME_IMAGE).returncode == 0
+def built(image):
+    return shutil.which("docker") is not None and docker("image", "inspect", image).returncode == 0
+
+
+CONFINED = (
+    "--read-only",
+    "--network=none",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--tmpfs=/tmp:mode=1777",
+)
+"""Pod Security's restricted profile and more: a read-only root, no network."""
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not built(), reason=f"{RUNTIME_IMAGE} is not built here: make images")
+@pytest.mark.skipif(not built(RUNTIME_IMAGE), reason=f"{RUNTIME_IMAGE} is not built here: make images")
 class TestBuilt:
-    """The image under Pod Security's restricted profile and more: a read-only root, no network."""
+    """The image as a pod runs it."""
 
     def run(self, *command, user=None):
-        writable = [option for path in ("/tmp", "/home/aepo") for option in ("--tmpfs", f"{path}:mode=1777")]
-        confined = ["--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", *writable]
         chosen = ["--user", user] if user else []
-        return docker("run", "--rm", *confined, *chosen, RUNTIME_IMAGE, *command)
+        home = "--tmpfs=/home/aepo:mode=1777"
+        return docker("run", "--rm", *CONFINED, home, *chosen, RUNTIME_IMAGE, *command)
 
     def test_it_runs_as_no_root_and_installs_nothing(self):
         assert self.run("id", "-u").stdout.strip() == "10001"
@@ -155,3 +246,50 @@ class TestBuilt:
         labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", RUNTIME_IMAGE).stdout)
         assert labels["org.opencontainers.image.version"] == RUNTIME_IMAGE.rpartition(":")[2]
         assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not built(SANDBOX_IMAGE), reason=f"{SANDBOX_IMAGE} is not built here: make images")
+class TestBuiltSandbox:
+    """The sandbox's image as its pods run it."""
+
+    @pytest.fixture(scope="class", params=[None, "4711:4711"], ids=["its own user", "a user of the cluster's choice"])
+    def container(self, request):
+        chosen = ["--user", request.param] if request.param else []
+        server = ["python3", "-m", "aepo.tools.sandbox.server"]
+        name = docker("run", "--detach", *CONFINED, *chosen, SANDBOX_IMAGE, *server).stdout.strip()
+        yield name
+        docker("rm", "--force", name)
+
+    def call(self, container, code):
+        """The answer to a call made in the container itself, whose network is its own."""
+        client = (
+            "import json, sys, time, urllib.request as u\n"
+            "body, kind = json.dumps({'code': sys.argv[1]}).encode(), {'content-type': 'application/json'}\n"
+            "for _ in range(100):\n"
+            "    try: answer = u.urlopen(u.Request('http://127.0.0.1:8080/run', body, kind)); break\n"
+            "    except u.URLError: time.sleep(0.2)\n"
+            "print(answer.read().decode())\n"
+        )
+        result = docker("exec", container, "python3", "-c", client, code)
+        assert result.returncode == 0, result.stderr + docker("logs", container).stderr
+        return json.loads(result.stdout)
+
+    def test_code_runs_in_it(self, container):
+        code = (
+            "import os, numpy, sympy; print(sympy.factorint(numpy.arange(85)[-1]), os.getuid() != 0, len(os.environ))"
+        )
+        answer = self.call(container, code)
+        assert answer["outcome"] == "ok", answer
+        assert answer["text"].startswith("{2: 2, 3: 1, 7: 1} True")
+
+    def test_code_finds_no_other_process(self, container):
+        code = (
+            "import os\nfor pid in range(1, 100):\n    try: os.kill(pid, 9)\n    except OSError: pass\nos.kill(-1, 9)"
+        )
+        self.call(container, code)
+        assert self.call(container, "print(6 * 7)") == {"text": "42\n", "outcome": "ok"}
+
+    def test_it_ends_in_order(self, container):
+        docker("stop", container)
+        assert docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"

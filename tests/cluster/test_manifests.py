@@ -28,6 +28,12 @@ def rendered():
     return render(BASE)
 
 
+@pytest.fixture(scope="module")
+def policies(rendered):
+    """The network policies for the pods of stages."""
+    return [thing for thing in rendered if thing["metadata"]["labels"]["app.kubernetes.io/component"] == "network"]
+
+
 def render(folder):
     result = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(result.stdout))
@@ -60,10 +66,15 @@ def test_a_mistake_is_refused(rendered, version, mistake):
         validate(policy, version)
 
 
-def test_every_file_is_used(rendered):
-    files = {path.name for path in BASE.glob("*.yaml")} - {"kustomization.yaml"}
-    assert files == set(yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"])
-    assert {f"aepo-{Path(name).stem}" for name in files} == {thing["metadata"]["name"] for thing in rendered}
+@pytest.mark.parametrize("folder", ["network", "sandbox"])
+def test_every_file_is_used(folder):
+    files = {path.name for path in (BASE / folder).glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == set(yaml.safe_load((BASE / folder / "kustomization.yaml").read_text())["resources"])
+
+
+def test_policies_are_named_after_their_files(policies):
+    files = {path.stem for path in (BASE / "network").glob("*.yaml")} - {"kustomization"}
+    assert {f"aepo-{name}" for name in files} == {policy["metadata"]["name"] for policy in policies}
 
 
 def test_names_and_labels_are_of_one_kind(rendered):
@@ -89,15 +100,15 @@ def test_the_overlay_in_the_documentation_works(tmp_path):
 class TestNetwork:
     """What the pods of stages may reach. The evaluation below is that of the API's reference: rules add up."""
 
-    def test_the_policies_select_the_pods_of_stages(self, rendered):
+    def test_the_policies_select_the_pods_of_stages(self, policies):
         label, value = POD_LABEL
-        for policy in rendered:
+        for policy in policies:
             assert policy["kind"] == "NetworkPolicy"
             assert policy["spec"]["podSelector"] == {"matchLabels": {label: value}}
 
-    def test_nothing_comes_in_and_what_goes_out_is_restricted(self, rendered):
-        assert {kind for policy in rendered for kind in policy["spec"]["policyTypes"]} == {"Ingress", "Egress"}
-        assert not any("ingress" in policy["spec"] for policy in rendered)
+    def test_nothing_comes_in_and_what_goes_out_is_restricted(self, policies):
+        assert {kind for policy in policies for kind in policy["spec"]["policyTypes"]} == {"Ingress", "Egress"}
+        assert not any("ingress" in policy["spec"] for policy in policies)
 
     @pytest.mark.parametrize(
         ("destination", "port"),
@@ -109,10 +120,11 @@ class TestNetwork:
             ({"namespace": "kubeflow", "component": "metadata-grpc-server"}, "TCP/8080"),
             ("10.96.0.1", "TCP/443"),
             ("172.18.0.2", "TCP/6443"),
+            ({"namespace": "kubeflow", "app.kubernetes.io/name": "aepo-sandbox"}, "TCP/8080"),
         ],
     )
-    def test_what_a_step_needs_is_allowed(self, rendered, destination, port):
-        assert allowed(rendered, destination, port)
+    def test_what_a_step_needs_is_allowed(self, policies, destination, port):
+        assert allowed(policies, destination, port)
 
     @pytest.mark.parametrize(
         ("destination", "port"),
@@ -123,6 +135,7 @@ class TestNetwork:
             ({"namespace": "kubeflow", "app": "mysql"}, "TCP/3306"),
             ({"namespace": "kubeflow", "app": "seaweedfs"}, "TCP/8888"),
             ({"namespace": "elsewhere", "app": "seaweedfs"}, "TCP/8333"),
+            ({"namespace": "elsewhere", "app.kubernetes.io/name": "aepo-sandbox"}, "TCP/8080"),
             ({"namespace": "kubeflow", "app.kubernetes.io/part-of": "aepo"}, "TCP/29500"),
         ],
         ids=[
@@ -132,31 +145,31 @@ class TestNetwork:
             "the database",
             "another port of the object store",
             "a pod that calls itself an object store",
+            "another namespace's sandbox",
             "another stage",
         ],
     )
-    def test_what_it_does_not_need_is_not(self, rendered, destination, port):
-        assert not allowed(rendered, destination, port)
+    def test_what_it_does_not_need_is_not(self, policies, destination, port):
+        assert not allowed(policies, destination, port)
 
 
 def allowed(policies, destination, port):
     """Whether the policies let a packet out to an address, or to a pod given by its labels."""
-    rules = [rule for policy in policies for rule in policy["spec"].get("egress", [])]
+    rules = [(policy, rule) for policy in policies for rule in policy["spec"].get("egress", [])]
     return any(
         port in {f"{item['protocol']}/{item['port']}" for item in rule["ports"]}
-        and any(matches(peer, destination) for peer in rule["to"])
-        for rule in rules
+        and any(matches(peer, destination, policy["metadata"]["namespace"]) for peer in rule["to"])
+        for policy, rule in rules
     )
 
 
-def matches(peer, destination):
+def matches(peer, destination, own):
+    """Whether a peer of a policy in the namespace `own` is the destination."""
     if isinstance(destination, str):
         block = peer.get("ipBlock")
         return block is not None and ipaddress.ip_address(destination) in ipaddress.ip_network(block["cidr"])
     if "podSelector" not in peer:
         return False
-    wanted = {
-        "namespace": peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
-        **peer["podSelector"]["matchLabels"],
-    }
-    return wanted.items() <= destination.items()
+    selector = peer.get("namespaceSelector", {"matchLabels": {"kubernetes.io/metadata.name": own}})
+    namespace = selector["matchLabels"]["kubernetes.io/metadata.name"]
+    return {"namespace": namespace, **peer["podSelector"]["matchLabels"]}.items() <= destination.items()

@@ -47,7 +47,7 @@ class TestPlayers:
         for index in range(300):
             prompt = place.episode(f"test-{index}")
             turns = play(prompt, ORACLE, seed=0)
-            blocks = [place.protocol.result_block(answer) for _, answer in turns if answer is not None]
+            blocks = [answer.join(place.protocol.frame) for _, answer in turns if answer is not None]
             text = " ".join([prompt.text, *(written for written, _ in turns), *blocks])
             assert len(tokenizer(text).input_ids) <= 96
             assert len(blocks) <= 8

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from aepo.environments.base import Step, Trajectory, judge
 from aepo.environments.math import MathEnvironment
-from aepo.environments.protocol import Answer
+from aepo.environments.protocols.base import Answer
 from aepo.environments.qa import QAEnvironment
 from aepo.environments.settings import EnvironmentSettings
 from aepo.errors import UserError
@@ -29,7 +29,8 @@ def source(tmp_path):
 
 
 def math_environment(source, seed=0, **changes):
-    return MathEnvironment(EnvironmentSettings(name="math", source=str(source), **changes), seed)
+    calculator = {"calculator": CalculatorTool()}
+    return MathEnvironment(EnvironmentSettings(name="math", source=str(source), **changes), seed, calculator)
 
 
 def ids(environment, split):

@@ -245,3 +245,16 @@ def test_token_text_of_the_sample_is_shown() -> None:
     page = read(render(report(trees=[tree])))
     shown = [element.text for element in page.all("b", "t")]
     assert sorted(shown) == sorted(word(token) for segment in tree.segments for token in segment.token_ids)
+
+
+def test_tools_have_a_section_with_a_curve_each() -> None:
+    numbers = {"calls": 5.0, "failures": 0.0, "seconds_p50": 0.1, "cache_hits": 1.0, "outcome_ok": 5.0}
+    rows = [
+        {"step": float(step)} | {f"tool_{tool}_{key}": n for tool in ("python", "search") for key, n in numbers.items()}
+        for step in range(3)
+    ]
+    found = figures(history=rows)
+    assert all(tool in found["Calls of tools"] for tool in ("python", "search"))
+    assert {"Median time of a call s", "Calls that failed", "Answers from the cache"} <= set(found)
+    assert not [title for title in found if title.startswith("tool_")]
+    assert "Calls of tools" not in figures()

@@ -5,9 +5,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from types import MappingProxyType, SimpleNamespace
 
 from aepo.environments.base import Prompt
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.tags import TagProtocol
+from aepo.rollout.codec import Passage
 from aepo.rollout.engine import Generation, Sampling
 from aepo.rollout.explorer import Explorer, Growth, Task
 from aepo.scoring.base import Score
@@ -17,13 +19,24 @@ from aepo.tools.base import Observation, ToolError, text_parameter
 class Letters:
     """A codec of one token per character."""
 
+    eos_id = None
+    controls = MappingProxyType({})
+    tokenizer = SimpleNamespace(chat_template=None)
+
     def encode(self, text):
         return tuple(map(ord, text))
 
-    encode_prompt = encode
+    def encode_foreign(self, text, guard):
+        harmless = guard.defuse(text)
+        return Passage(self.encode(harmless), harmless)
+
+    encode_prompt = encode_foreign
 
     def decode(self, token_ids):
         return "".join(map(chr, token_ids))
+
+    def decode_marked(self, token_ids, marks):
+        return self.decode(token_ids), frozenset()
 
 
 @dataclass
@@ -93,8 +106,9 @@ class Place:
     """A task with one tool; answering `yes` is right."""
 
     name = "place"
-    protocol = TagProtocol(["look"], result="[{}]")
+    protocol = TagProtocol({"look": Echo()}, result="[{}]")
     tool_bonus = False
+    blocks = False
 
     def __init__(self, max_tool_calls=4):
         self.tools = {"look": Echo()}
@@ -123,7 +137,6 @@ def task(script, exploration, *, context=400, max_tool_calls=4, **options):
     sampling = Sampling(
         key=(),
         max_tokens=50,
-        stop=Place.protocol.stop_strings,
         head_tokens=exploration.entropy_tokens,
         statistic=exploration.statistic,
     )

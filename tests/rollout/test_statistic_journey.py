@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,13 +26,13 @@ class Anything(Place):
     """A policy that only babbles: whatever it says is a call, and the third call one too many."""
 
     class Protocol:
+        marks = ()
         stop_strings = ()
+        functions = ()
+        frame = ("<result> ", " </result>")
 
-        def parse(self, text):
-            return ToolCall("look", text)
-
-        def result_block(self, text):
-            return f"<result> {text} </result>"
+        def parse(self, turn):
+            return ToolCall("look", str(turn))
 
     protocol = Protocol()
 
@@ -93,6 +94,17 @@ def test_a_first_trajectory_from_disk_is_gone_on_from_as_if_it_had_stayed(explor
         assert tree.segments[: len(first.segments)] == first.segments
     write_trees(tmp_path / "trees.parquet", trees)
     assert read_trees(tmp_path / "trees.parquet") == trees
+
+
+def test_bounds_go_along_with_the_first_trajectory(make_engine, work):
+    work = replace(work, engine=make_engine(context=64, top_logprobs=10))
+    prompts = [Prompt("p0", "who is the head of 3 ?", ("1",))]
+    firsts = asyncio.run(pre_monitor(work, prompts, seed=0, step=0))
+    plan = make_plan(0, ["p0"], firsts, KEPT, METHODS["grpo"].regulariser, seed=0)
+    (tree,) = asyncio.run(rollout(work, work, prompts, plan, seed=0))
+    turns = [segment for segment in tree.segments if segment.source == "policy"]
+    assert all(len(turn.upper_entropies) == len(turn.entropies) for turn in turns)
+    assert len(turns) > len(firsts[0].segments) / 2
 
 
 def test_the_plan_counts_with_the_recorded_statistic(explored):

@@ -156,7 +156,7 @@ class TestWholeRun:
             assert 0 < entropy[moment] < entropy[f"{moment}_at_most"]
         trained = open_policy(folder / "artifacts" / "policy-1", store_of(config))
         assert all(0 < row["entropy_lower"] < row["entropy_upper"] for row in trained.state.history)
-        assert "as explored, at most" in (folder / "report.html").read_text()
+        assert "all tokens, at most" in (folder / "report.html").read_text()
 
     def test_a_second_run_is_compared_with_the_champion_of_the_first(self, make_config):
         one, two = make_config("first", "gate.margin=1.0"), make_config("second", "gate.margin=1.0", "seed=5")

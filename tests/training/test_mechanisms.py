@@ -7,17 +7,18 @@ import pytest
 import torch
 
 from aepo.algorithms.parts import Advantage, Regulariser, Surrogate
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.tags import TagProtocol
 from aepo.training.packing import unroll
 from aepo.training.policy import token_statistics
 from aepo.trajectories import Leaf, RolloutTree, Segment
+from tests.rollout.scripted import Echo
 from tests.training.learners import assert_same, differ, gradients, learner, objective, trained
 from tests.training.trees import random_tree
 
 GRPO = objective("grpo")
 UNCLIPPED = Surrogate(clip_low=0.999, clip_high=1e6, dual_clip=None)
 STEPS = {"epochs": 5, "learning_rate": 3e-2}
-PROTOCOL = TagProtocol(["look", "ask"], result="[{}]")
+PROTOCOL = TagProtocol({"look": Echo(), "ask": Echo()}, result="[{}]")
 
 
 @pytest.fixture

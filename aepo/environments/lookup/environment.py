@@ -10,7 +10,8 @@ from aepo.environments.lookup.demonstrator import DEMONSTRATOR, play
 from aepo.environments.lookup.diagnostics import diagnose
 from aepo.environments.lookup.tools import CalculatorTool, SearchTool, join_digits
 from aepo.environments.lookup.world import world
-from aepo.environments.protocol import TagProtocol
+from aepo.environments.protocols.base import ChatProtocol
+from aepo.environments.protocols.tags import TagProtocol
 from aepo.environments.settings import EnvironmentSettings
 from aepo.scoring.base import Score
 from aepo.tools.base import Tool
@@ -24,12 +25,19 @@ class LookupEnvironment:
     """
 
     name = "lookup"
+    usual_tools: tuple[str, ...] = ()
+    blocks = False
 
-    def __init__(self, settings: EnvironmentSettings, seed: int) -> None:
+    def __init__(
+        self,
+        settings: EnvironmentSettings,
+        seed: int,
+        tools: Mapping[str, Tool] | None = None,  # noqa: ARG002  it has its own
+    ) -> None:
         self._settings = settings
         self._seed = seed
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in (SearchTool(), CalculatorTool())}
-        self.protocol = TagProtocol(self.tools, result="<result> {} </result>", complaint="err")
+        self.protocol: ChatProtocol = TagProtocol(self.tools, result="<result> {} </result>", complaint="err")
         self.max_tool_calls = settings.max_tool_calls
         self.tool_bonus = settings.tool_bonus
 

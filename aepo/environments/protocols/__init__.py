@@ -1,0 +1,1 @@
+"""Chat protocols: how a policy calls tools, hears their results and answers."""

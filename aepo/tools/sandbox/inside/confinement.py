@@ -1,0 +1,154 @@
+"""How a runner confines itself before it gets a program. None of the steps can be undone."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import census, landlock, linux, seccomp
+from .orders import Orders
+
+NOBODY = 1000
+"""The only user and group in a runner's user namespace."""
+
+PER_NAMESPACE = (5, 14)
+"""The kernel from which processes are counted for each user namespace, and not for a user in all of them."""
+
+NO_CORE = 1
+"""Bytes of a core dump: too few for any. With 0 the kernel would still hand it to a program, with 1 it does not."""
+
+LEAST_LIKELY_KEPT = "1000"
+"""The mark of what the kernel should end first when memory runs out."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is worked out once, by the zygote, for all runners.
+
+    Attributes:
+        filter: of system calls; None for none.
+        space: address space that the interpreter takes without any program, bytes.
+        processes: that the kernel lets a runner's user have.
+    """
+
+    filter: bytes | None
+    space: int
+    processes: int
+
+
+def prepare(orders: Orders) -> Preparation:
+    """Work it out, in a process that is as a runner will be.
+
+    Where the kernel counts processes for a user and not for a call, there may be as many as all calls may have, and
+    those that are there already. That keeps the machine alive; the limit of a single call is the keeper's.
+    """
+    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    counted = orders.kind == "bubblewrap" and release >= PER_NAMESPACE
+    space = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    processes = orders.processes if counted else census.crowd() + (orders.calls + 1) * orders.processes
+    return Preparation(_system_calls(orders), space, processes)
+
+
+def confine(orders: Orders, prepared: Preparation) -> str:
+    """Confine this process.
+
+    Args:
+        orders: the kind and the limits.
+        prepared: by the zygote.
+
+    Returns:
+        The folder that is the program's own, now the current one.
+
+    Raises:
+        OSError: a step failed; the process must not run anything.
+    """
+    linux.tell("/proc/self/oom_score_adj", LEAST_LIKELY_KEPT)
+    if orders.kind == "bubblewrap":
+        folder = orders.folder
+        _own_namespaces(orders)
+    else:
+        folder = f"{orders.folder}/{os.getpid()}"
+        Path(folder).mkdir(mode=0o700)
+    os.chdir(folder)
+    _limit(orders, prepared)
+    linux.forgo_privileges()
+    if orders.kind == "landlock":
+        landlock.restrict(_rights(orders) | {folder: landlock.own_folder(landlock.version())})
+    if prepared.filter is not None:
+        seccomp.install(prepared.filter)
+    return folder
+
+
+def confine_keeper(orders: Orders) -> None:
+    """Confine the keeper and the zygote: nobody may look into them, and with Landlock they see what they need."""
+    linux.allow_inspection(False)
+    linux.forgo_privileges()
+    if orders.kind == "landlock":
+        processes = {"/proc": landlock.READ | landlock.WRITE_FILE}
+        own = {orders.folder: landlock.own_folder(landlock.version())}
+        above = {str(Path(orders.folder).parent): landlock.REMOVE_FOLDER}
+        landlock.restrict(_rights(orders) | processes | own | above)
+
+
+def _rights(orders: Orders) -> dict[str, int]:
+    devices = {"/dev/null": landlock.READ_FILE | landlock.WRITE_FILE, "/dev/urandom": landlock.READ_FILE}
+    return dict.fromkeys(orders.readable, landlock.READ) | devices
+
+
+def _system_calls(orders: Orders) -> bytes | None:
+    """The filter of system calls for a kind of runner."""
+    if orders.kind == "unsafe":
+        return None
+    if orders.kind == "bubblewrap":
+        return seccomp.runner_filter(attributes=True, signals=True, truncate=True)
+    interface = landlock.version()
+    return seccomp.runner_filter(
+        attributes=False,
+        signals=interface >= landlock.SIGNALS_SCOPED,
+        truncate=interface >= landlock.TRUNCATE_KNOWN,
+    )
+
+
+def _own_namespaces(orders: Orders) -> None:
+    """Mounts and users of this process's own; it is the first in its namespace of processes already.
+
+    The mounts are made with the zygote's right to mount, which ends with the new user namespace. In that one there are
+    all capabilities, which are used to forbid further namespaces and then given up.
+    """
+    linux.unshare(linux.NEW_MOUNTS | linux.NEW_IPC)
+    size = f"size={orders.disk},nr_inodes={orders.files},mode=0700"
+    linux.cover(orders.folder, orders.readable, size)
+    linux.mount("proc", "/proc", "proc", linux.NOSUID | linux.NODEV | linux.NOEXEC)
+    user, group = os.getuid(), os.getgid()
+    linux.unshare(linux.NEW_USER)
+    linux.tell("/proc/self/setgroups", "deny")
+    linux.tell("/proc/self/uid_map", f"{NOBODY} {user} 1")
+    linux.tell("/proc/self/gid_map", f"{NOBODY} {group} 1")
+    for kind in Path("/proc/sys/user").glob("max_*_namespaces"):
+        linux.tell(str(kind), "0")
+    linux.drop_capabilities()
+
+
+def _limit(orders: Orders, prepared: Preparation) -> None:
+    """Limits that the kernel keeps, for each process; the keeper sees to those of all together."""
+    cpu_seconds = math.ceil(orders.cpu_seconds) + 1
+    limits = {
+        resource.RLIMIT_AS: prepared.space + orders.memory,
+        resource.RLIMIT_CORE: NO_CORE,
+        resource.RLIMIT_CPU: cpu_seconds,
+        resource.RLIMIT_FSIZE: orders.file_size,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_NOFILE: orders.open_files,
+        resource.RLIMIT_NPROC: prepared.processes,
+        resource.RLIMIT_SIGPENDING: 256,
+    }
+    for limit, value in limits.items():
+        most = resource.getrlimit(limit)[1]
+        least = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(limit, (least, least))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an error, as in any Python

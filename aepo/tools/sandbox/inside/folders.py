@@ -1,0 +1,128 @@
+"""A call's folder where it has no file system of its own: what it holds, and its removal.
+
+What is in it was made by foreign code, which may still be at it: nothing is followed out of the folder, nothing in it
+is too deep, and no mode hides it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Collection, Iterator
+
+BLOCK = 512
+DEEPEST = 64
+"""Levels of folders; deeper ones count as too many files."""
+
+
+def used(folder: str, members: Collection[int], unseen: int, most: int) -> tuple[int, int]:
+    """Bytes and number of the files in a folder, and of those that were removed from it and are still held.
+
+    Args:
+        folder: of one call.
+        members: its processes.
+        unseen: bytes to count for a removed file of which only a mapping is left, so that its size is not known.
+        most: number of files after which counting stops.
+    """
+    root = _open(folder, None)
+    device = os.fstat(root).st_dev
+    sizes: dict[int, int] = {}
+    try:
+        for status in _beneath(root, 1):
+            sizes[status.st_ino] = status.st_blocks * BLOCK
+            if len(sizes) > most:
+                break
+    except RecursionError:
+        return sum(sizes.values()), most + 1
+    finally:
+        os.close(root)
+    for process in members:
+        held = {status.st_ino: status.st_blocks * BLOCK for status in _removed(process, device)}
+        sizes |= held
+        for inode in _mapped_removed(process, folder):
+            sizes.setdefault(inode, unseen)
+    return sum(sizes.values()), len(sizes)
+
+
+def remove(folder: str) -> None:
+    """Remove a folder whose processes have ended. Folders in folders are first moved up, so that none is too deep."""
+    try:
+        root = _open(folder, None)
+    except FileNotFoundError:
+        return
+    unguessable, number = os.urandom(8).hex(), itertools.count()
+    names = _clear(root)
+    while names:
+        name = names.pop()
+        inner = _open(name, root)
+        for deeper in _clear(inner):
+            os.close(_open(deeper, inner))  # which gives the right to move it
+            names.append(f"{unguessable}.{next(number)}")
+            os.rename(deeper, names[-1], src_dir_fd=inner, dst_dir_fd=root)
+        os.close(inner)
+        os.rmdir(name, dir_fd=root)
+    os.close(root)
+    os.rmdir(folder)  # noqa: PTH106
+
+
+def _clear(descriptor: int) -> list[str]:
+    """Remove the files of a folder; the names of the folders in it."""
+    with os.scandir(descriptor) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in found:
+        if not is_folder:
+            os.unlink(name, dir_fd=descriptor)
+    return [name for name, is_folder in found if is_folder]
+
+
+def _open(name: str, within: int | None) -> int:
+    """A folder's descriptor, even where its owner took away the rights to it."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
+    path = f"/proc/self/fd/{handle}"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(handle).st_mode & 0o700 != 0o700:
+                os.chmod(path, 0o700)  # noqa: PTH101
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    finally:
+        os.close(handle)
+
+
+def _beneath(descriptor: int, level: int) -> Iterator[os.stat_result]:
+    """Everything beneath a folder.
+
+    Raises:
+        RecursionError: it is deeper than DEEPEST.
+    """
+    if level > DEEPEST:
+        raise RecursionError
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                yield entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    inner = _open(entry.name, descriptor)
+                    try:
+                        yield from _beneath(inner, level + 1)
+                    finally:
+                        os.close(inner)
+
+
+def _removed(process: int, device: int) -> Iterator[os.stat_result]:
+    """Removed files of a file system that a process has open."""
+    folder = f"/proc/{process}/fd"
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir(folder):  # noqa: PTH208
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(f"{folder}/{descriptor}")  # noqa: PTH116
+                if status.st_dev == device and status.st_nlink == 0:
+                    yield status
+
+
+def _mapped_removed(process: int, folder: str) -> Iterator[int]:
+    """Inodes of removed files of a folder that a process has mapped."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/maps") as maps:  # noqa: PTH123
+        for line in maps:
+            if line.endswith("(deleted)\n") and f" {folder}/" in line:
+                yield int(line.split()[4])

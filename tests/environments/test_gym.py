@@ -1,0 +1,84 @@
+"""Tasks of reasoning-gym as an environment: what is asked, what is right, what is refused."""
+
+import pytest
+
+from aepo.environments.base import Step, Trajectory, judge
+from aepo.environments.gym import GymEnvironment
+from aepo.environments.settings import EnvironmentSettings
+from aepo.errors import UserError
+from aepo.tools.base import Observation, ToolCall
+from aepo.tools.calculator import CalculatorTool
+
+pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed: pip install 'aepo[gym]'")
+
+
+def gym(seed=0, train=6, heldout=4, tools=None, **options):
+    options = options or {"task": "gcd", "max_value": 60}
+    settings = EnvironmentSettings(name="gym", options=options, train_prompts=train, heldout_prompts=heldout)
+    return GymEnvironment(settings, seed, tools)
+
+
+def answered(text):
+    step = Step(ToolCall("calculator", "1"), Observation("1"))
+    return Trajectory((step,), text, "answer" if text is not None else "stop")
+
+
+class TestPrompts:
+    def test_held_out_questions_stay_so_whatever_is_trained_on(self):
+        few, many = (list(gym(train=train).prompts("heldout")) for train in (6, 20))
+        assert [prompt.text for prompt in few] == [prompt.text for prompt in many]
+        assert len(few) == 4
+
+    def test_training_questions_are_others(self):
+        held, train = (list(gym().prompts(split)) for split in ("heldout", "train"))
+        assert len(train) == 6
+        assert not {prompt.id for prompt in held} & {prompt.id for prompt in train}
+        assert not {prompt.text for prompt in held} & {prompt.text for prompt in train}
+
+    def test_the_seed_decides(self):
+        one, again, other = ([prompt.text for prompt in gym(seed).prompts("train")] for seed in (0, 0, 1))
+        assert one == again
+        assert one != other
+
+    def test_tools_are_offered(self):
+        text = next(gym(tools={"calculator": CalculatorTool()}).prompts("train")).text
+        assert "<calculator>" in text
+        assert "<calculator>" not in next(gym().prompts("train")).text
+
+
+class TestScore:
+    def test_the_task_decides_what_is_right(self):
+        place = gym()
+        for prompt in place.prompts("train"):
+            gold = int(prompt.references[0])
+            assert judge(place, prompt, answered(rf"\boxed{{{gold}}}")).reward == 1
+            assert judge(place, prompt, answered(rf"\boxed{{{gold + 1}}}")).reward < 1
+            assert judge(place, prompt, answered(None)).reward == -1
+
+    def test_a_task_may_give_credit_for_parts(self):
+        place = gym(task="spell_backward", min_word_len=5)
+        prompt = next(place.prompts("train"))
+        gold = prompt.references[0]
+        value = place.score(prompt, answered(gold[:-1])).value
+        assert 0 < value < 1
+        assert place.score(prompt, answered(gold)).value == 1
+
+    def test_an_endless_answer_is_wrong(self):
+        place = gym()
+        assert place.score(next(place.prompts("train")), answered("1" * 3000)).value == 0
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"task": "gdc"}, "no task of reasoning-gym; set task to one of"),
+            ({"task": "countdown"}, "evaluates text as Python"),
+            ({"task": "composite", "datasets": []}, "evaluates text as Python"),
+            ({"task": "gcd", "max_valu": 3}, "cannot be made so"),
+            ({"task": "gcd", "max_value": -3}, "cannot be made so"),
+        ],
+    )
+    def test_they_are_told(self, options, message):
+        with pytest.raises(UserError, match=message):
+            next(gym(**options).prompts("train"))
