@@ -45,16 +45,14 @@ def check(
     from rich.console import Console
 
     from aepo.config import load_config
-    from aepo.environments.registry import environment_class
-    from aepo.stages.workplace import workshop
+    from aepo.stages.workplace import tool_names, workshop
     from aepo.tools.check import try_tools
     from aepo.tools.toolbox import OURS
 
     config = load_config(source, settings)
-    its = config.environment
-    usual = environment_class(its.name).usual_tools or OURS if its.tools is None else its.tools
-    wanted = names or (*usual, *(server.name for server in config.mcp.servers if server.name not in usual))
     servers = [server.name for server in config.mcp.servers]
+    usual = tool_names(config) or OURS
+    wanted = names or (*usual, *(server for server in servers if server not in usual))
     if unknown := [name for name in wanted if name not in (*OURS, *servers)]:
         raise UserError(f"{unknown[0]!r} is no tool; choose from {', '.join((*OURS, *servers))}.")
     with Console(highlight=False).status("trying tools"):

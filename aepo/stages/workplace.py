@@ -54,9 +54,16 @@ def make_environment(config: Config, *, evaluation: bool = False) -> Environment
     settings = config.environment
     if evaluation:
         settings = settings.model_copy(update={"tool_bonus": False})
-    kind = environment_class(settings.name)
-    names = kind.usual_tools if settings.tools is None else settings.tools
-    return kind(settings, config.seed, workshop(config).tools(names) if settings.max_tool_calls else {})
+    tools = workshop(config).tools(tool_names(config))
+    return environment_class(settings.name)(settings, config.seed, tools)
+
+
+def tool_names(config: Config) -> Sequence[str]:
+    """What the environment is given: the tools that are configured, or its usual ones."""
+    its = config.environment
+    if its.max_tool_calls == 0:
+        return ()
+    return environment_class(its.name).usual_tools if its.tools is None else its.tools
 
 
 def workshop(config: Config) -> Workshop:

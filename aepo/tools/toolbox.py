@@ -77,6 +77,16 @@ class Workshop:
         cache = open_cache(self.calls, self.note)
         return {name: Reliable(tool, self.calls, cache=cache) for name, tool in plain.items()}
 
+    def see_to(self, names: Iterable[str]) -> None:
+        """See that what the tools need is there: indexes, keys, a place for code. Nothing is started.
+
+        Raises:
+            UserError: something is missing.
+        """
+        for tool in self._plain(names).values():
+            if isinstance(tool, Late):
+                _ = tool.tool
+
     def _plain(self, names: Iterable[str]) -> dict[str, Tool]:
         servers = {server.name: server for server in self.mcp.servers}
         made: dict[str, Tool] = {}
