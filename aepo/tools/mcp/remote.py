@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aepo.errors import UserError
 from aepo.tools.mcp.link import MESSAGE_BYTES
 from aepo.tools.mcp.settings import McpServerSettings
+from aepo.tools.secrets import read_secret
 
 if TYPE_CHECKING:
     import httpx2
@@ -74,7 +72,9 @@ class Remote:
 
         headers = {"Accept-Encoding": "identity"}
         if self._settings.secret is not None:
-            self._secret = headers[self._settings.header] = read_secret(self._settings.secret)
+            self._secret = headers[self._settings.header] = read_secret(
+                self._settings.secret, f"the MCP server {self._settings.name}", "its secret", words=True
+            ).value
         async with (
             httpx2.AsyncClient(
                 headers=headers,
@@ -94,21 +94,3 @@ class Remote:
             self._served |= response.status_code < 400
             if self._served and response.status_code in _REFUSALS:
                 self.over.set()
-
-
-def read_secret(where: str) -> str:
-    """A secret from a file, or from an environment variable.
-
-    Raises:
-        UserError: it is not there, or no header's value.
-    """
-    kind = "file" if "/" in where else "environment variable"
-    try:
-        secret = (Path(where).read_text(encoding="utf-8") if kind == "file" else os.environ.get(where, "")).strip()
-    except (OSError, UnicodeDecodeError):
-        secret = ""
-    if not secret:
-        raise UserError(f"there is no secret in the {kind} {where}: put the header's value there, or correct `secret`.")
-    if not secret.isascii() or not secret.isprintable():
-        raise UserError(f"the secret in the {kind} {where} holds characters that no header may have: set it again.")
-    return secret

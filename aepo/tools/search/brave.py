@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aepo.tools.search.base import Hit, QueryError
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.service import Service
+from aepo.tools.secrets import Secret
 
 URL = "https://api.search.brave.com/res/v1/web/search"
 MOST = 20

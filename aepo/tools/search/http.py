@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from aepo.tools.search.base import Hit
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.service import Service, checked_url, shown_url
 from aepo.tools.search.wire import WireError, decode
+from aepo.tools.secrets import Secret
 
 
 class HttpBackend:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aepo.errors import UserError
 from aepo.paths import user_path
 from aepo.tools.search.base import SearchBackend
-from aepo.tools.search.secret import Secret, read_secret
 from aepo.tools.search.settings import SearchSettings
 from aepo.tools.search.tool import SearchTool
+from aepo.tools.secrets import Secret, read_secret
 
 
 def open_tool(settings: SearchSettings) -> SearchTool:
@@ -45,7 +45,7 @@ def _backend(settings: SearchSettings) -> SearchBackend:
             from aepo.tools.search.http import HttpBackend
 
             url = _needed(settings, "url", "the address of a retriever, such as http://127.0.0.1:8000")
-            secret = None if settings.secret is None else read_secret(settings.secret, "the retriever")
+            secret = None if settings.secret is None else read_secret(settings.secret, "the retriever", "search.secret")
             return HttpBackend(url, secret=secret, revision=settings.revision, proxy=settings.proxy)
         case "serper":
             from aepo.tools.search import serper
@@ -97,4 +97,4 @@ def _needed(settings: SearchSettings, name: str, what: str) -> str:
 
 
 def _key(settings: SearchSettings, service: str, variable: str) -> Secret:
-    return read_secret(settings.secret or variable, service)
+    return read_secret(settings.secret or variable, service, "search.secret")

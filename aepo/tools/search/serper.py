@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aepo.tools.search.base import Hit
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.service import Service
+from aepo.tools.secrets import Secret
 
 URL = "https://google.serper.dev/search"
 MOST = 100

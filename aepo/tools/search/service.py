@@ -15,7 +15,7 @@ from aepo import __version__
 from aepo.errors import UserError, shorten
 from aepo.tools.base import ToolError
 from aepo.tools.calls.per_loop import PerLoop
-from aepo.tools.search.secret import Secret
+from aepo.tools.secrets import Secret
 
 LARGEST = 32 * 2**20
 """Bytes of the largest answer."""

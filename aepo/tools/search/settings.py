@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from aepo.algorithms.conditions import Only
 from aepo.algorithms.parts import Part
 from aepo.tools.mcp.settings import McpServerSettings
-from aepo.tools.search.secret import is_place
+from aepo.tools.secrets import is_place
 from aepo.units import Characters, Results
 
 

@@ -15,9 +15,9 @@ from aepo.errors import UserError
 from aepo.tools.base import ToolError
 from aepo.tools.search import service as client
 from aepo.tools.search.http import HttpBackend
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.serper import SerperBackend
 from aepo.tools.search.service import wait_of
+from aepo.tools.secrets import Secret
 
 KEY = "sk-very-secret-0123456789"
 

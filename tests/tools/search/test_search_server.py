@@ -17,8 +17,8 @@ from aepo.tools.base import ToolError
 from aepo.tools.search.base import Hit, QueryError
 from aepo.tools.search.bm25 import Bm25Backend
 from aepo.tools.search.http import HttpBackend
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.server import Limits, search_app, serve
+from aepo.tools.secrets import Secret
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from search_services import Answer, brave, serper, service
 from aepo.tools.base import ToolError
 from aepo.tools.search.base import Hit, QueryError
 from aepo.tools.search.brave import BraveBackend
-from aepo.tools.search.secret import Secret
 from aepo.tools.search.serper import SerperBackend
+from aepo.tools.secrets import Secret
 
 KEY = "0123456789abcdef-key"
 SECRET = Secret(KEY, "the environment variable SOME_KEY")

@@ -1,4 +1,4 @@
-"""Keys of search services: in a file, such as a mounted secret, or in the environment; never in a configuration."""
+"""Keys of services: in a file, such as a mounted secret, or in the environment; never in a configuration."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def is_place(text: str) -> bool:
     return "/" in text or VARIABLE.fullmatch(text) is not None
 
 
-def read_secret(place: str, service: str) -> Secret:
+def read_secret(place: str, service: str, setting: str, *, words: bool = False) -> Secret:
     """The key in a file or an environment variable.
 
     Args:
         place: path with a slash, or name of the variable.
         service: that the key is for, for messages.
+        setting: that names the place.
+        words: whether it may have spaces, as in `Bearer …`.
 
     Raises:
         UserError: there is none, or it can be none.
@@ -60,8 +62,9 @@ def read_secret(place: str, service: str) -> Secret:
         value = os.environ.get(place, "").strip()
     if not value:
         raise UserError(
-            f"{service} needs a key, and there is none in {kind}: put it there, or name another place in search.secret."
+            f"{service} needs a key, and there is none in {kind}: put it there, or name another place in {setting}."
         )
-    if not (value.isascii() and value.isprintable()) or " " in value:
-        raise UserError(f"{service}: what {kind} holds is no key: it must be one line of ASCII without spaces.")
+    if not (value.isascii() and value.isprintable()) or (" " in value and not words):
+        form = "one line of ASCII" + " without spaces" * (not words)
+        raise UserError(f"{service}: what {kind} holds is no key: it must be {form}.")
     return Secret(value, kind)
