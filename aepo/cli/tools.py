@@ -116,7 +116,7 @@ def build(*, source: Path, folder: Path, words: int, overlap: int, url: str, ski
 @corpus.command("search")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("query", nargs=-1, required=True)
-@click.option("-k", default=5, show_default=True, help="Most results.")
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="Most results.")
 def search_corpus(folder: Path, query: tuple[str, ...], k: int) -> None:
     """Show what a policy would read when it searches the index FOLDER for QUERY."""
     from aepo.interrupts import run_async

@@ -21,7 +21,7 @@ from typing import Any
 from aepo.environments.base import Prompt, Split, Trajectory
 from aepo.environments.settings import EnvironmentSettings
 from aepo.environments.text_task import TextTask
-from aepo.errors import UserError, brief, reason, shorten
+from aepo.errors import UserError, brief, reason
 from aepo.scoring.answers import final_box
 from aepo.scoring.base import Score
 from aepo.scoring.worker import Workers
@@ -87,10 +87,10 @@ def _questions(task: str | None, parameters: str) -> Any:
         from reasoning_gym.factory import DATASETS
     except ImportError:
         raise UserError("environment.name = gym needs reasoning-gym: pip install 'aepo[gym]'.") from None
-    if task not in DATASETS:
+    if not isinstance(task, str) or task not in DATASETS:
         raise UserError(
             f"environment.options: {brief(task)} is no task of reasoning-gym; set task to one of "
-            f"{shorten(', '.join(sorted(DATASETS)), 2000)}."
+            f"{', '.join(sorted(DATASETS))}."
         )
     module = inspect.getmodule(DATASETS[task][0])
     if module is None or EVALUATES.search(inspect.getsource(module)) or task == "composite":

@@ -35,7 +35,7 @@ def environment_class(name: str) -> EnvironmentClass:
     module, _, attribute = OURS.get(name, name).partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # it is the user's module, whatever it does
         raise UserError(
             f"environment.name = {name}: {reason(error)}. Give the module as Python imports it here, and its class."
         ) from None
@@ -46,3 +46,17 @@ def environment_class(name: str) -> EnvironmentClass:
         )
     made: EnvironmentClass = found
     return made
+
+
+def make(kind: EnvironmentClass, settings: EnvironmentSettings, seed: int, tools: Mapping[str, Tool]) -> Environment:
+    """An environment of this class.
+
+    Raises:
+        UserError: what the class raises.
+    """
+    try:
+        return kind(settings, seed, tools)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"environment {settings.name} cannot be made: {reason(error)}.") from error

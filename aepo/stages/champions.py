@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from aepo.artifacts import DamagedArtifact
 from aepo.config import Config
 from aepo.errors import UserError
 from aepo.stages.policies import Policy, policy_from
+from aepo.stages.workplace import tool_names
 from aepo.storage import Store
 
 NOBODY = "null"
@@ -94,10 +96,13 @@ def _opponent_key(config: Config, candidate: str) -> str:
 
 
 def _place(config: Config) -> str:
-    """The environment's name as a folder's."""
+    """The task as a folder's name: policies of other questions, tools or protocols are no rivals."""
     its = config.environment
-    name = f"{its.name}-{its.options['task']}" if its.name == "gym" else its.name
-    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
+    if its.name == "lookup":
+        return its.name
+    asked = its.model_dump(mode="json", include={"source", "question_field", "answer_field", "options", "protocol"})
+    digest = hashlib.sha256(json.dumps([asked, list(tool_names(config))], sort_keys=True).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', its.name)}-{digest[:8]}"
 
 
 def champion_key(config: Config) -> str:

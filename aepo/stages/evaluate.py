@@ -125,6 +125,7 @@ def _explore(
         journal = TreeJournal(work.store, f"{work.unfinished}/{role}", count.after(index * len(questions)))
         with journal:
             trees[role] = session.sample(questions, work.config.evaluation.samples, purpose, journal)
+        session.tool_metrics()
     return trees
 
 

@@ -46,7 +46,7 @@ def pre_monitor(work: Work, *, prompts: Path, policy: Path, output: Path) -> Sta
     with TreeJournal(work.store, f"{work.unfinished}/firsts", work.log.counting(len(batch))) as journal:
         plan = session.plan(batch, state.step, state.scales, state.entropy, journal)
     write_plan(output, plan, opened.sha256)
-    return StageResult(plan_metrics(plan))
+    return StageResult(plan_metrics(plan) | session.tool_metrics())
 
 
 def write_plan(output: Path, plan: BatchPlan, policy: str) -> None:

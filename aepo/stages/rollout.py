@@ -39,6 +39,7 @@ def rollout(work: Work, *, prompts: Path, plan: Path, policy: Path, shard: int, 
     total = len(rows) + sum(row.auxiliary for row in rows)
     with TreeJournal(work.store, f"{work.unfinished}/trees", work.log.counting(total)) as journal:
         trees = session.rollout([known[name] for name in names], batch, journal)
+    tools = session.tool_metrics()
     output.mkdir(parents=True, exist_ok=True)
     write_trees(output / ROLLOUTS, trees)
     metadata = {
@@ -48,6 +49,7 @@ def rollout(work: Work, *, prompts: Path, plan: Path, policy: Path, shard: int, 
         "shards": shards,
         "scales": asdict(batch.scales),
         "plan": plan_metrics(batch),
+        "tools": tools,
     }
     write_manifest(output, "rollouts", metadata)
-    return StageResult(tree_metrics(trees) | session.tool_metrics())
+    return StageResult(tree_metrics(trees) | tools)

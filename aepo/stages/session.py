@@ -65,6 +65,7 @@ class Session:
         self.environment = make_environment(config, evaluation=evaluation)
         calls = config.tools
         tell = log.tool_failed if log else None
+        self._log = log
         self._failures = ToolFailures(tell, rate=calls.failure_rate, after=calls.failure_after)
         self.engine = ENGINES[config.rollout.engine](copy.deepcopy(model), self.codec, config.rollout)
 
@@ -73,12 +74,14 @@ class Session:
         self.engine.update_weights((name, value.detach()) for name, value in model.named_parameters())
 
     def tool_metrics(self) -> dict[str, float]:
-        """What calls of tools came to since this was asked last."""
+        """What calls of tools came to since this was asked last; the log is told, too."""
         metrics: dict[str, float] = {}
         for tool in self.environment.tools.values():
             if isinstance(tool, Reliable) and tool.statistics.calls:
                 metrics |= tool.statistics.metrics()
                 tool.statistics = CallStatistics(tool.name)
+        if metrics and self._log is not None:
+            self._log.tools_called(metrics)
         return metrics
 
     def task(self, temperature: float, top_p: float) -> Task:

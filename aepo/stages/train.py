@@ -26,6 +26,7 @@ from aepo.stages.unfinished import Checkpoints
 from aepo.stages.work import Work, stage
 from aepo.stages.workplace import prompt_window, read_prompts
 from aepo.storage import Store
+from aepo.tools.calls.statistics import merge_metrics
 from aepo.training.checkpoints import load_optimizer, load_training, save_training
 from aepo.training.learner import Learner, Objective
 from aepo.training.model_folder import load_policy
@@ -120,7 +121,8 @@ class _Trainer:
         """Learn from rollouts that other stages made."""
         trees = [tree for shard in shards for tree in read_trees(shard.folder / ROLLOUTS)]
         scales, plan = (shards[0].entry(name, dict) for name in ("scales", "plan"))
-        self._learn(trees, Scales(**scales), {"staged": 1.0, **plan})
+        tools = merge_metrics(shard.entry("tools", dict) for shard in shards)
+        self._learn(trees, Scales(**scales), {"staged": 1.0, **plan, **tools})
 
     def online(self) -> None:
         """Explore with the newest weights, and learn from it."""
@@ -128,7 +130,8 @@ class _Trainer:
         self._session.follow(self.learner.model)
         trees, plan = draw(self._session, self._prompts, self.state)
         seconds = time.perf_counter() - started
-        self._learn(trees, plan.scales, {"staged": 0.0, **plan_metrics(plan), "seconds_rollout": seconds})
+        explored = {**plan_metrics(plan), **self._session.tool_metrics(), "seconds_rollout": seconds}
+        self._learn(trees, plan.scales, {"staged": 0.0, **explored})
 
     def _learn(self, trees: list[RolloutTree], scales: Scales, metrics: dict[str, Any]) -> None:
         state, config = self.state, self._config
@@ -144,7 +147,6 @@ class _Trainer:
             **metrics,
             **tree_metrics(trees),
             **diagnosed,
-            **({} if metrics["staged"] else self._session.tool_metrics()),
             **learned,
             **({} if coefficient is None else {"entropy_coefficient": coefficient}),
             **({"prompts_kept": float(_main(kept))} if config.exploration.dynamic_sampling else {}),

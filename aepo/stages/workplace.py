@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from aepo.artifacts import read_artifact
 from aepo.config import Config
 from aepo.environments.base import Environment, Prompt, Split
-from aepo.environments.registry import environment_class
+from aepo.environments.registry import environment_class, make
 from aepo.errors import UserError, reason
 from aepo.paths import user_path
 from aepo.storage import Store, local_root, open_store
@@ -55,7 +55,7 @@ def make_environment(config: Config, *, evaluation: bool = False) -> Environment
     if evaluation:
         settings = settings.model_copy(update={"tool_bonus": False})
     tools = workshop(config).tools(tool_names(config))
-    return environment_class(settings.name)(settings, config.seed, tools)
+    return make(environment_class(settings.name), settings, config.seed, tools)
 
 
 def tool_names(config: Config) -> Sequence[str]:

@@ -2,7 +2,8 @@
 
 Events: `stage_started` {stage, detail}; `stage_resumed` {stage, detail, done, total}; `progress` {stage, detail,
 done, total, metrics}; `stage_finished` {stage, detail, seconds, imports}; `stage_restored` {stage, detail};
-`stage_failed` {stage, error}; `tool_failed` {stage, detail, tool, error, times}, the first time, the tenth, ...
+`stage_failed` {stage, error}; `tool_failed` {stage, detail, tool, error, times}, the first time, the tenth, ...;
+`tools_called` {stage, detail, metrics}, what calls of tools came to.
 `seconds` is the stage's own work; `imports` what the process spent before it began.
 A resumed stage goes on from what an interrupted one had done; a restored one was finished before and did nothing.
 """
@@ -71,6 +72,10 @@ class StageLog:
     def tool_failed(self, tool: str, error: str, times: int) -> None:
         """Say what a tool has raised, for the so-manieth time; the stage goes on."""
         self._log.emit("tool_failed", stage=self._stage, detail=self._detail, tool=tool, error=error, times=times)
+
+    def tools_called(self, metrics: Mapping[str, float]) -> None:
+        """Say what calls of tools came to, since this was said last."""
+        self._log.emit("tools_called", stage=self._stage, detail=self._detail, metrics=dict(metrics))
 
     def counting(self, total: int) -> Counter:
         """Progress of many small things."""

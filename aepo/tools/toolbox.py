@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,11 +80,16 @@ class Workshop:
         return {name: Reliable(tool, self.calls, cache=cache) for name, tool in plain.items()}
 
     def see_to(self, names: Iterable[str]) -> None:
-        """See that what the tools need is there: indexes, keys, a place for code. Nothing is started.
+        """See that what the tools need is there: indexes, keys, a place for code, a cache that is one.
 
         Raises:
             UserError: something is missing.
         """
+        from aepo.tools.calls.cache import open_cache
+
+        if (cache := open_cache(self.calls)) is not None:
+            with suppress(sqlite3.Error, OSError):  # a run goes on without it
+                cache.check()
         for tool in self._plain(names).values():
             if isinstance(tool, Late):
                 _ = tool.tool

@@ -72,6 +72,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
+            ({"task": ["gcd"]}, "no task of reasoning-gym"),
             ({"task": "gdc"}, "no task of reasoning-gym; set task to one of"),
             ({"task": "countdown"}, "evaluates text as Python"),
             ({"task": "composite", "datasets": []}, "evaluates text as Python"),

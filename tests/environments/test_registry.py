@@ -31,6 +31,11 @@ class Sums(TextTask):
 
 class Nothing:
     pass
+
+
+class Stubborn(Sums):
+    def __init__(self):
+        pass
 """
 
 
@@ -72,6 +77,18 @@ def test_it_may_be_given_other_tools_or_none(own):
 def test_what_cannot_be_found_is_named(own, name, message):
     with pytest.raises(UserError, match=message):
         environment_class(name)
+
+
+def test_what_its_module_raises_is_told(tmp_path, monkeypatch):
+    (tmp_path / "torn_tasks.py").write_text("class Sums(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"torn_tasks:Sums: invalid syntax \(torn_tasks"):
+        environment_class("torn_tasks:Sums")
+
+
+def test_what_its_class_raises_is_told(own):
+    with pytest.raises(UserError, match=r"own_tasks:Stubborn cannot be made: .*takes 1 positional"):
+        make_environment(load_config("tiny", ["environment.name=own_tasks:Stubborn"]))
 
 
 @pytest.mark.parametrize("name", ["", "maths", "own tasks:Sums", "own_tasks:", ":Sums", "a..b:C"])

@@ -66,6 +66,18 @@ class TestMaking:
             call(workshop(config()).tools(["python"])["python"], "print(1)")
 
 
+class TestSeeingTo:
+    def test_what_is_missing_is_said_before_anything_begins(self):
+        with pytest.raises(UserError, match=r"set search\.index"):
+            workshop(config()).see_to(["calculator", "search"])
+
+    def test_a_file_that_is_no_cache_too(self, tmp_path):
+        (tmp_path / "notes.txt").write_text("no cache " * 50)
+        with pytest.raises(UserError, match=r"notes\.txt"):
+            workshop(config(f"tools.cache={tmp_path / 'notes.txt'}")).see_to(["calculator"])
+        workshop(config(f"tools.cache={tmp_path / 'new.sqlite'}")).see_to(["calculator"])
+
+
 class TestEnvironments:
     @pytest.fixture
     def questions(self, tmp_path):

@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 BOUNDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Seconds: upper bounds of the buckets of a call's duration; the last bucket is above them all."""
+
+
+def merge_metrics(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Metrics of several processes together: sums, and of quantiles the largest."""
+    merged: dict[str, float] = {}
+    for name, value in (entry for part in parts for entry in part.items()):
+        before = merged.get(name, 0.0)
+        merged[name] = max(before, value) if name.endswith(("_p50", "_p95")) else before + value
+    return merged
 
 
 @dataclass

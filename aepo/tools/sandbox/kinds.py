@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from aepo.errors import UserError
@@ -42,9 +43,10 @@ async def open_keeper(kind: Kind, limits: Limits, calls: int) -> tuple[Kind, Kee
     Raises:
         UserError: none works.
     """
-    if kind == "unsafe":
-        log.warning(
-            "the code that a policy writes runs in plain processes: nothing that this user may do is kept from it"
+    if sys.platform != "linux":
+        raise UserError(
+            "the code that a policy writes is run on Linux only: name a sandbox server there (sandbox.url), which "
+            "`aepo sandbox serve` starts."
         )
     reasons: dict[str, str] = {}
     for candidate in ("bubblewrap", "landlock") if kind == "auto" else (kind,):

@@ -71,6 +71,7 @@ def _verdict(answer: Mapping[str, Any], limits: Limits) -> tuple[Outcome, str]:
         "printed": ("output_limit", f"stopped: it printed more than {_size(limits.printed)}"),
         "disk": ("killed", f"stopped: its files took more than {disk}"),
         "files": ("killed", f"stopped: it made more than {limits.files} files, or folders too deep"),
+        "unweighed": ("killed", "stopped: it kept from being measured what it uses"),
         "abandoned": ("killed", "stopped: nobody waits for it"),
     }
     if answer["stopped"] is not None:

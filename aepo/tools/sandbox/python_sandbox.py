@@ -7,6 +7,7 @@ async with PythonSandbox() as sandbox:
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from types import TracebackType
 
@@ -17,6 +18,8 @@ from aepo.tools.sandbox.kinds import open_keeper
 from aepo.tools.sandbox.limits import Limits
 from aepo.tools.sandbox.observe import observe
 from aepo.tools.sandbox.settings import Kind
+
+log = logging.getLogger(__name__)
 
 LONGEST = 2**20
 """Bytes of the longest program, in UTF-8."""
@@ -36,7 +39,7 @@ class PythonSandbox:
 
     def __init__(self, limits: Limits | None = None, *, kind: Kind = "auto", workers: int | None = None) -> None:
         self.limits = limits or Limits()
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or _processors()
         self._asked: Kind = kind
         self._kind: Kind | None = None
         self._keeper: KeeperProcess | None = None
@@ -95,7 +98,10 @@ class PythonSandbox:
             if self._keeper is not None and not self._keeper.alive():
                 await self._discard(self._keeper)
             if self._keeper is None:
-                self._kind, self._keeper = await open_keeper(self.kind, self.limits, self.workers)
+                kind, self._keeper = await open_keeper(self.kind, self.limits, self.workers)
+                if kind == "unsafe" and self._kind is None:
+                    log.warning("what a policy writes runs as plain processes: nothing of this user's is kept from it")
+                self._kind = kind
             return self._keeper
 
     async def _discard(self, keeper: KeeperProcess) -> None:
@@ -103,3 +109,8 @@ class PythonSandbox:
         if self._keeper is keeper:
             self._keeper = None
             await keeper.close(patience=0.0)
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -65,9 +65,12 @@ ATTACK = """
 """
 
 
-async def main(kind: str) -> None:
-    """Attack a sandbox of a kind."""
-    commands.BOOT = COLD
+OLDER = "from inside import landlock; landlock.version = lambda: {version}; from inside.keeper"
+
+
+async def main(kind: str, version: str) -> None:
+    """Attack a sandbox of a kind, on a kernel that knows this version of Landlock."""
+    commands.BOOT = COLD.replace("from inside.keeper", OLDER.format(version=version))
     home = Path.cwd() / "home"
     home.mkdir(mode=0o700)
     secret = home / "token"
@@ -82,7 +85,7 @@ async def main(kind: str) -> None:
     code = textwrap.dedent(ATTACK).format(secret=str(secret), victim=victim.pid, package=str(package))
     async with PythonSandbox(kind=kind, workers=2) as sandbox:  # type: ignore[arg-type]
         observation = await sandbox.run(code)
-        again = await sandbox.run("print('fine')")
+        again = await sandbox.run("import mine; print('fine', mine.x)")
     limits = Path(f"/proc/{victim.pid}/limits").read_text().split("Max cpu time")[1].split()[0]
     told = {
         "user": os.getuid(),
@@ -101,4 +104,4 @@ async def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -206,11 +206,15 @@ def test_an_attack(intact, case):
 
 @pytest.fixture(scope="module")
 def endless(box):
-    """What comes of the attacks that end with their time, all made at once."""
-    observations = box.together([case.code for case in ENDLESS])
-    return dict(zip(ENDLESS, observations, strict=True))
+    """What comes of the attacks that end with their time, all made at once, and of honest calls beside them."""
+    observations = box.together([*(case.code for case in ENDLESS), *4 * ["print(6 * 7)"]])
+    return dict(zip([*ENDLESS, *range(4)], observations, strict=True))
 
 
 @pytest.mark.parametrize("case", ENDLESS, ids=lambda case: case.name)
 def test_an_attack_without_end(intact, endless, case):
     case.check(intact.kind, endless[case])
+
+
+def test_honest_calls_amid_attacks(endless):
+    assert [(endless[number].text, endless[number].outcome) for number in range(4)] == [("42\n", "ok")] * 4

@@ -1,7 +1,6 @@
-"""The filter of system calls, instruction by instruction; Landlock as older kernels know it; folders; the census."""
+"""The filter of system calls, instruction by instruction; Landlock as older kernels know it."""
 
 import errno
-import os
 import re
 import struct
 import subprocess
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aepo.tools.sandbox import commands
-from aepo.tools.sandbox.inside import census, folders, landlock, seccomp, syscalls
+from aepo.tools.sandbox.inside import landlock, seccomp, syscalls
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 STRICT = {"attributes": False, "signals": False, "truncate": False}
@@ -210,103 +209,3 @@ def test_landlock_as_every_version_knows_it(version, tmp_path):
     script = OLDER.format(source=str(Path(commands.__file__).parents[3]), version=version)
     shown = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert shown.stdout == "fine\n", shown.stderr
-
-
-class TestFolders:
-    def test_what_is_in_one_is_counted_and_nothing_beyond(self, tmp_path):
-        call, other = tmp_path / "call", tmp_path / "other"
-        (call / "a" / "b").mkdir(parents=True)
-        other.mkdir()
-        (other / "large").write_bytes(bytes(2**20))
-        (call / "link").symlink_to(other)
-        (call / "a" / "b" / "file").write_bytes(bytes(2**16))
-        size, files = folders.used(str(call), [], 0, 100)
-        assert 2**16 <= size < 2**17
-        assert files == 4
-
-    def test_counting_stops(self, tmp_path):
-        for number in range(50):
-            (tmp_path / str(number)).touch()
-        assert folders.used(str(tmp_path), [], 0, 10)[1] == 11
-
-    def test_removed_files_that_are_still_held(self, tmp_path):
-        with (tmp_path / "file").open("wb") as file:
-            file.write(bytes(2**16))
-            file.flush()
-            (tmp_path / "file").unlink()
-            assert folders.used(str(tmp_path), [os.getpid()], 0, 100)[0] >= 2**16
-        assert folders.used(str(tmp_path), [os.getpid()], 0, 100)[0] < 2**16
-
-    def test_deep_ones_count_as_too_many(self, tmp_path):
-        assert folders.used(str(nested(tmp_path / "call", folders.DEEPEST + 5)), [], 0, 1000)[1] == 1001
-
-    def test_all_of_one_is_removed_whatever_it_is_called_and_however_deep(self, tmp_path):
-        outside = tmp_path / "outside"
-        outside.mkdir()
-        (outside / "kept").touch()
-        call = nested(tmp_path / "call", 300)
-        (call / "link").symlink_to(outside)
-        (call / "closed" / "inner").mkdir(parents=True)
-        (call / "closed" / "inner").chmod(0)
-        (call / "closed").chmod(0)
-        os.mkfifo(call / "pipe")
-        folders.remove(str(call))
-        assert not call.exists()
-        assert (outside / "kept").exists()
-
-    def test_removing_none_is_fine(self, tmp_path):
-        folders.remove(str(tmp_path / "gone"))
-
-
-def nested(folder, depth):
-    """A folder with others in it, deeper than a path can say."""
-    folder.mkdir()
-    descriptor = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("n" * 50, dir_fd=descriptor)
-        inner = os.open("n" * 50, os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = inner
-    os.close(descriptor)
-    return folder
-
-
-class TestCensus:
-    def test_a_group_and_what_it_uses(self):
-        script = "import time; x = bytearray(2**25); print(1, flush=True); time.sleep(60)"
-        child = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, stdout=subprocess.PIPE)
-        try:
-            child.stdout.readline()
-            usage = census.count([child.pid, 2**22])
-            assert usage[2**22].members == []
-            assert usage[child.pid].members == [child.pid]
-            assert usage[child.pid].threads == 1
-            assert 2**25 <= census.memory(usage[child.pid]) <= usage[child.pid].resident < 2**27
-        finally:
-            child.kill()
-            child.wait()
-            child.stdout.close()
-
-    def test_memory_that_processes_share_counts_once(self):
-        script = """if True:
-            import os, time
-            x = bytearray(b"x") * 2**26
-            [os.fork() for _ in range(2)]
-            print(1, flush=True)
-            time.sleep(60)
-        """
-        child = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, stdout=subprocess.PIPE)
-        try:
-            for _ in range(4):
-                child.stdout.readline()
-            usage = census.count([child.pid])[child.pid]
-            assert usage.threads == len(usage.members) == 4
-            assert usage.resident > 4 * 2**26
-            assert census.memory(usage) < 2 * 2**26
-        finally:
-            os.killpg(child.pid, 9)
-            child.wait()
-            child.stdout.close()
-
-    def test_the_machines_memory(self):
-        assert 0 < census.available() < 1

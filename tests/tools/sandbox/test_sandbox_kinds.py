@@ -71,6 +71,10 @@ class TestChoice:
         assert "sandbox.kind = unsafe" in message
         assert all(check in message for check in kinds.CHECK.values())
 
+    async def test_elsewhere_than_on_linux_nothing(self, monkeypatch):
+        monkeypatch.setattr("sys.platform", "darwin")
+        assert "is run on Linux only: name a sandbox server" in await refusal()
+
     async def test_opening_refuses_at_once(self, no_bubblewrap, no_landlock):
         with pytest.raises(UserError, match="there is no sandbox here"):
             async with PythonSandbox():

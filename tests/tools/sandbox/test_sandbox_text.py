@@ -106,6 +106,7 @@ class TestVerdicts:
                 "stopped: it made more than 4096 files, or folders too deep\n",
             ),
             ({"signal": 9, "stopped": "processes"}, "killed", "stopped: it had more than 64 processes and threads\n"),
+            ({"signal": 9, "stopped": "unweighed"}, "killed", "stopped: it kept from being measured what it uses\n"),
             ({"exit": 0, "stopped": "seconds"}, "timeout", "stopped: it ran for more than 10 s\n"),
         ],
     )

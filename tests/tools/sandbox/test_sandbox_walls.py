@@ -74,7 +74,7 @@ class TestSecrets:
     @pytest.mark.parametrize("box", ["bubblewrap"], indirect=True)
     def test_other_calls_cannot_be_found_in_memory(self, intact):
         """A program is a copy of the zygote, which never sees what programs say."""
-        hidden = "import time\nneedle = 'pine' + 'apple' * 2\ntime.sleep(2)\n# pineappleapple"
+        hidden = "import time\nneedle = 'pine' + 'apple' * 2\ntime.sleep(1)\n# pineappleapple"
         scan = """
             import re
             kept, needle = 0, b"".join([b"pine", b"apple", b"apple"])
@@ -178,7 +178,7 @@ def listeners(tmp_path):
             listener.listen()
         heard = []
         for listener in (tcp, udp, unix, datagrams, abstract):
-            listener.settimeout(0.2)
+            listener.settimeout(0.02)
         yield {
             "tcp": tcp.getsockname(),
             "udp": udp.getsockname(),

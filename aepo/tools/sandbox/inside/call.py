@@ -11,7 +11,7 @@ from typing import Literal
 
 from .runner import TAKEN
 
-Stop = Literal["seconds", "cpu_seconds", "memory", "processes", "printed", "disk", "files", "abandoned"]
+Stop = Literal["seconds", "cpu_seconds", "memory", "processes", "printed", "disk", "files", "unweighed", "abandoned"]
 """The limit of the orders for which a call was stopped, or that nobody waits for it any more."""
 
 LENGTH = struct.Struct("!I")
@@ -23,16 +23,24 @@ _CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 @dataclass(eq=False)
 class Runner:
-    """A process that waits for a program, or runs it. `process` is 0 until it is known."""
+    """A process that waits for a program, or runs it.
+
+    Attributes:
+        conversation: on which it says that it is ready and gets its program.
+        output: descriptor from which to read what it prints.
+        process: its id; 0 until it is known.
+        ready: whether it has confined itself.
+        said: what it said in place of that.
+    """
 
     conversation: socket.socket
     output: int
     process: int = 0
+    ready: bool = False
     said: bytes = b""
 
     def took(self) -> bool:
         """Whether it has said that it has its program."""
-        self.conversation.setblocking(False)
         try:
             return self.conversation.recv(1) == TAKEN
         except OSError:
@@ -94,7 +102,8 @@ class Call:
         runner: that runs it.
         begun: when, on the monotonic clock, seconds.
         stopped: why it was killed, if it was.
-        returned: whether a runner ended before it took the program.
+        unsent: of the program, to the runner.
+        returned: how many runners ended before they took the program.
         answer: bytes not sent yet.
     """
 
@@ -104,7 +113,8 @@ class Call:
     runner: Runner | None = None
     begun: float = 0.0
     stopped: Stop | None = None
-    returned: bool = False
+    unsent: bytes = b""
+    returned: int = 0
     answer: bytes = b""
 
     @property

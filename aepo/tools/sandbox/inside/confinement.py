@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import resource
 import signal
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ NOBODY = 1000
 
 PER_NAMESPACE = (5, 14)
 """The kernel from which processes are counted for each user namespace, and not for a user in all of them."""
+
+MANY = 2**20
+"""More processes than anybody has."""
 
 NO_CORE = 1
 """Bytes of a core dump: too few for any. With 0 the kernel would still hand it to a program, with 1 it does not."""
@@ -46,10 +50,15 @@ def prepare(orders: Orders) -> Preparation:
     Where the kernel counts processes for a user and not for a call, there may be as many as all calls may have, and
     those that are there already. That keeps the machine alive; the limit of a single call is the keeper's.
     """
-    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    release = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
     counted = orders.kind == "bubblewrap" and release >= PER_NAMESPACE
     space = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    processes = orders.processes if counted else census.crowd() + (orders.calls + 1) * orders.processes
+    if counted:
+        processes = orders.processes
+    elif orders.kind == "bubblewrap":  # from within which the user's other processes are not seen
+        processes = MANY
+    else:
+        processes = census.crowd() + (orders.calls + 1) * orders.processes
     return Preparation(_system_calls(orders), space, processes)
 
 

@@ -7,7 +7,6 @@ is too deep, and no mode hides it.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Collection, Iterator
 
@@ -46,23 +45,25 @@ def used(folder: str, members: Collection[int], unseen: int, most: int) -> tuple
 
 
 def remove(folder: str) -> None:
-    """Remove a folder whose processes have ended. Folders in folders are first moved up, so that none is too deep."""
+    """Remove a folder whose processes have ended, step by step, so that nothing in it is too deep."""
     try:
-        root = _open(folder, None)
+        here = _open(folder, None)
     except FileNotFoundError:
         return
-    unguessable, number = os.urandom(8).hex(), itertools.count()
-    names = _clear(root)
-    while names:
-        name = names.pop()
-        inner = _open(name, root)
-        for deeper in _clear(inner):
-            os.close(_open(deeper, inner))  # which gives the right to move it
-            names.append(f"{unguessable}.{next(number)}")
-            os.rename(deeper, names[-1], src_dir_fd=inner, dst_dir_fd=root)
-        os.close(inner)
-        os.rmdir(name, dir_fd=root)
-    os.close(root)
+    way: list[str] = []
+    left = [_clear(here)]
+    while way or left[-1]:
+        if left[-1]:
+            way.append(left[-1].pop())
+            there = _open(way[-1], here)
+            left.append(_clear(there))
+        else:
+            there = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+            os.rmdir(way.pop(), dir_fd=there)
+            left.pop()
+        os.close(here)
+        here = there
+    os.close(here)
     os.rmdir(folder)  # noqa: PTH106
 
 

@@ -29,8 +29,9 @@ STARTED = b"\0"
 """What the host gets on the control socket when the first runner is ready."""
 
 PIECE = 2**16
-SEND_SECONDS = 5.0
 BURY_SECONDS = 5.0
+RETURNS = 8
+"""Runners that may end before they take a program, until its call is refused."""
 
 
 def main() -> NoReturn:
@@ -145,22 +146,27 @@ class Keeper:
     def _match(self) -> None:
         """Give calls to runners that are ready, in order, and make more of these."""
         while self._waiting and self._spares:
-            call, runner = self._waiting.popleft(), self._spares.popleft()
-            try:
-                self._run(call, runner)
-            except OSError:  # the runner has died of something; another will do
-                self._waiting.appendleft(call)
+            self._run(self._waiting.popleft(), self._spares.popleft())
         self._breed()
 
     def _run(self, call: Call, runner: Runner) -> None:
-        assert call.program is not None  # noqa: S101
-        runner.conversation.settimeout(SEND_SECONDS)
-        runner.conversation.sendall(call.program)
-        runner.conversation.shutdown(socket.SHUT_WR)
-        call.runner, call.begun = runner, time.monotonic()
+        call.runner, call.begun, call.unsent = runner, time.monotonic(), call.program or b""
         self._running[runner.process] = call
         self._watch.begin()
         self._selector.register(runner.output, selectors.EVENT_READ, partial(self._collect, call, runner.output))
+        self._selector.register(runner.conversation, selectors.EVENT_WRITE, partial(self._instruct, call, runner))
+
+    def _instruct(self, call: Call, runner: Runner) -> None:
+        """Send a runner more of its program."""
+        try:
+            if call.unsent:
+                call.unsent = call.unsent[runner.conversation.send(call.unsent) :]
+            if not call.unsent:
+                runner.conversation.shutdown(socket.SHUT_WR)
+        except OSError:  # it has ended
+            call.unsent = b""
+        if not call.unsent:
+            self._selector.unregister(runner.conversation)
 
     def _collect(self, call: Call, output: int) -> None:
         data = os.read(output, PIECE)
@@ -177,8 +183,6 @@ class Keeper:
 
     def _finish(self, call: Call, runner: Runner, status: int) -> None:
         """Answer a call of which no process is left."""
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(runner.output)
         os.set_blocking(runner.output, False)
         with contextlib.suppress(BlockingIOError):
             while (data := os.read(runner.output, PIECE)) and call.output.size <= self._orders.printed:
@@ -189,12 +193,11 @@ class Keeper:
         call.end(status)
         self._answer(call)
 
-    def _put_back(self, call: Call, runner: Runner) -> None:
+    def _put_back(self, call: Call) -> None:
         """A runner ended before it had the program, so that another may run it."""
-        self._selector.unregister(runner.output)
         call.runner = None
-        if call.stopped is None and not call.returned:
-            call.returned = True
+        call.returned += 1
+        if call.stopped is None and call.returned <= RETURNS:
             self._waiting.appendleft(call)
         else:
             call.refuse("the runner ended before it took the program")
@@ -208,6 +211,7 @@ class Keeper:
         wanted = len(self._waiting) + (0 if self._failing else self._orders.spares)
         for _ in range(wanted - coming):
             ours, theirs = socket.socketpair()
+            ours.setblocking(False)
             reading, writing = os.pipe()
             self._unborn.append(Runner(ours, reading))
             self._tell(zygote.FORK, 0, theirs.fileno(), writing)
@@ -231,7 +235,8 @@ class Keeper:
             return
         runner = self._unborn.popleft()
         if not process:
-            self._fail(runner, f"no process can be forked: {os.strerror(number)}")
+            runner.close()
+            self._fail(f"no process can be forked: {os.strerror(number)}")
             return
         runner.process = process
         self._born[process] = runner
@@ -246,6 +251,7 @@ class Keeper:
         self._selector.unregister(runner.conversation)
         if not data:
             return  # that it has ended comes from the zygote
+        runner.ready = True
         self._spares.append(runner)
         self._failing = False
         if not self._started:
@@ -268,24 +274,23 @@ class Keeper:
     def _forget(self, process: int) -> None:
         """Nothing is left of a runner but how it ended."""
         runner, call, status = self._leaving.pop(process)
+        for source in (runner.output, runner.conversation):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(source)
         if call is not None:
             if runner.took():
                 self._finish(call, runner, status)
             else:
-                self._put_back(call, runner)
-            runner.close()
-        elif runner in self._spares:
+                self._put_back(call)
+        elif runner.ready:
             self._spares.remove(runner)
-            runner.close()
         else:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(runner.conversation)
-            self._fail(runner, runner.said.decode(errors="replace") or f"a runner ended with status {status}")
+            self._fail(runner.said.decode(errors="replace") or f"a runner ended with status {status}")
+        runner.close()
         self._breed()
 
-    def _fail(self, runner: Runner, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         """A runner could not be made. The first one decides whether there is a sandbox at all."""
-        runner.close()
         self._failing = True
         if not self._started:
             self._end(reason)

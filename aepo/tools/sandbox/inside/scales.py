@@ -17,13 +17,13 @@ from typing import Literal
 from . import census, folders
 from .orders import Orders
 
-Excess = Literal["memory", "disk", "files"]
+Excess = Literal["memory", "disk", "files", "unweighed"]
 
 MARGIN = 2**26
 """Bytes above the limit of memory at which a call is stopped, so that a single process gets a MemoryError first."""
 
-STUCK = 1.0
-"""Seconds after which a call that cannot be weighed counts as too heavy."""
+STUCK = 2.0
+"""Seconds that a call may be in the way of being weighed."""
 
 
 class Scales:
@@ -46,11 +46,11 @@ class Scales:
             self._given.put(usages)
 
     def findings(self) -> Iterator[tuple[int, Excess]]:
-        """The groups that were found above a limit since the last time, and one that is in the way."""
+        """The groups that were found above a limit since the last time, and one that cannot be weighed."""
         while not self._found.empty():
             yield self._found.get()
         if (on := self._on) and time.monotonic() > on[1] + STUCK:
-            yield on[0], "memory"
+            yield on[0], "unweighed"
 
     def _weigh_for_ever(self) -> None:
         try:

@@ -44,15 +44,8 @@ _DESCRIPTORS = (
     *(fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_SETFL),
     *(fcntl.F_GETLK, 36, 1032),  # of an open file's locks; of a pipe's size
 )
-_HARMLESS_CONTROLS = (
-    2,
-    3,
-    15,
-    16,
-    21,
-    23,
-    39,
-)  # get: death signal, dumpable, seccomp, bounding set; name; no_new_privs
+_NAME_OF_THREAD = (15, 16)
+_QUESTIONS = (2, 3, 21, 23, 39)  # death signal, dumpable, seccomp, bounding set, no_new_privs
 
 
 def refuse(number: int) -> int:
@@ -115,7 +108,7 @@ def rules(machine: str, *, attributes: bool, signals: bool, truncate: bool) -> d
         "fcntl": (Case(PRETEND, (Test(1, _LOCKS),)), *only(Test(1, _DESCRIPTORS))),
         "ioctl": only(Test(1, _TERMINAL_AND_FLAGS), otherwise=errno.ENOTTY),
         "mmap": only(Test(3, (0, _SHARED, _ANONYMOUS), _SHARED | _ANONYMOUS), Test(3, (0,), _HUGE_PAGES)),
-        "prctl": only(Test(0, _HARMLESS_CONTROLS)),
+        "prctl": only(Test(0, (*_NAME_OF_THREAD, *_QUESTIONS))),
         "prlimit64": only(own),
         "sched_setaffinity": only(own),
         "setpriority": only(own, Test(1, (0,))),
