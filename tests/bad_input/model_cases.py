@@ -103,7 +103,7 @@ def questions(place):
     place.write("q.jsonl", '{"question": "a", "answer": 1}\n{"question": "b", "answer": 2}\n')
 
 
-QA = with_settings("environment.name=qa", "environment.source=q.jsonl")
+QA = with_settings("environment.name=qa", "environment.source=q.jsonl", "environment.tools=[calculator]")
 UP = "model.layers.0.mlp.up_proj.weight"
 SUPPORTED = "give one of the Llama, Qwen2 or Qwen3 families"
 CONFIG_BROKEN = "its config.json cannot be used"
