@@ -148,7 +148,7 @@ class TestRun:
 
 
 def test_a_stage_that_fails_says_why_in_its_own_words(tmp_path):
-    settings = ("environment.name=qa", "environment.source=nowhere.jsonl")
+    settings = ("environment.name=qa", "environment.source=nowhere.jsonl", "environment.tools=[calculator]")
     result = CliRunner().invoke(main, arguments("run", tmp_path, "failing", *settings))
     folder = tmp_path / "failing"
     assert result.exit_code == 2
