@@ -67,7 +67,8 @@ class Config(Part):
     def _no_setting_is_idle(self) -> Config:
         """A setting that has an effect only together with others is left as it is without them."""
         row = METHODS.get(self.method)
-        for key, only in idle(self, (*PARTS, "training", "tools", "search")):
+        sections = [name for name in type(self).model_fields if isinstance(getattr(self, name), Part)]
+        for key, only in idle(self, sections):
             part, _, name = key.partition(".")
             value = getattr(getattr(self, part), name)
             usual = [type(getattr(self, part)).model_fields[name].default]

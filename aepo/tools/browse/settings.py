@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from aepo import __version__
 from aepo.algorithms.parts import Part
 from aepo.tools.browse.addresses import Openings
+from aepo.tools.proxies import Proxy
 from aepo.units import Bytes, Characters, Processes, Seconds
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -36,7 +36,7 @@ class BrowseSettings(Part):
         description="addresses, networks (10.1.0.0/16) and host names that may be reached, on any port, although they "
         "are not public",
     )
-    proxy: str | None = Field(
+    proxy: Proxy | None = Field(
         None,
         description="http:// or https:// address of a proxy, which then must refuse private addresses itself; "
         "null = none, whatever the environment says",
@@ -51,18 +51,6 @@ class BrowseSettings(Part):
     def _openings_are_readable(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
         Openings.read(allow)
         return allow
-
-    @field_validator("proxy")
-    @classmethod
-    def _proxy_is_an_address(cls, proxy: str | None) -> str | None:
-        if proxy is None:
-            return None
-        parts = urlsplit(proxy)
-        if "@" in parts.netloc:
-            raise ValueError("a proxy with credentials is not supported: a configuration holds no secrets")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write the proxy as in http://proxy:3128")
-        return proxy
 
     @field_validator("user_agent")
     @classmethod

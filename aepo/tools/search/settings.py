@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from aepo.algorithms.conditions import Only
 from aepo.algorithms.parts import Part
 from aepo.tools.mcp.settings import McpServerSettings
+from aepo.tools.proxies import Proxy
 from aepo.tools.secrets import is_place
 from aepo.units import Characters, Results
 
@@ -43,7 +43,7 @@ class SearchSettings(Part):
         description="file (a path with a slash) or environment variable that holds the key; null = SERPER_API_KEY or "
         "BRAVE_API_KEY, http: no key",
     )
-    proxy: Annotated[str | None, _with("http", "serper", "brave")] = Field(
+    proxy: Annotated[Proxy | None, _with("http", "serper", "brave")] = Field(
         None, description="http:// or https:// address of a proxy; null = none, whatever the environment says"
     )
     revision: Annotated[str, _with("http", "serper", "brave", "mcp")] = Field(
@@ -77,14 +77,3 @@ class SearchSettings(Part):
                 "key, and never write the key itself into a configuration"
             )
         return secret
-
-    @field_validator("proxy")
-    @classmethod
-    def _proxy_is_an_address(cls, proxy: str | None) -> str | None:
-        if proxy is not None:
-            parts = urlsplit(proxy)
-            if "@" in parts.netloc:
-                raise ValueError("a proxy with credentials is not supported: a configuration holds no secrets")
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("write the proxy as in http://proxy:3128")
-        return proxy
