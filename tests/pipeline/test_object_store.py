@@ -9,13 +9,12 @@ from minio import Minio
 
 from aepo.cli import main
 from aepo.storage.s3 import http
-from tests.storage.s3_server import s3_server
+from tests.storage.s3_server import server_with_bucket
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        Minio(f"127.0.0.1:{running.port}", running.access_key, running.secret_key, secure=False).make_bucket("bucket")
+    with server_with_bucket(tmp_path_factory.mktemp("s3")) as running:
         yield running
 
 

@@ -6,10 +6,9 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from minio import Minio
 
 from tests.recovery.staging import ORDER, Stages
-from tests.storage.s3_server import s3_server
+from tests.storage.s3_server import server_with_bucket
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +23,8 @@ def stages(tmp_path_factory):
 def bucket_stages(tmp_path_factory):
     """The same with a bucket for a store."""
     root = tmp_path_factory.mktemp("recovery-s3")
-    with s3_server(root / "s3") as server, pytest.MonkeyPatch.context() as patch:
+    with server_with_bucket(root / "s3") as server, pytest.MonkeyPatch.context() as patch:
         address = f"127.0.0.1:{server.port}"
-        Minio(address, server.access_key, server.secret_key, secure=False).make_bucket("bucket")
         for name in [name for name in os.environ if name.startswith(("AWS_", "MINIO_"))]:
             patch.delenv(name)
         patch.setenv("AWS_ACCESS_KEY_ID", server.access_key)

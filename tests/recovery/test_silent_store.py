@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from minio import Minio
 
 from aepo.config import load_config
 from tests.stages.conftest import SMALL
 from tests.storage.fault_proxy import FaultProxy
-from tests.storage.s3_server import s3_server
+from tests.storage.s3_server import server_with_bucket
 
 STAGE = """
 import sys
@@ -50,8 +49,7 @@ class Silence:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        Minio(f"127.0.0.1:{running.port}", running.access_key, running.secret_key, secure=False).make_bucket("bucket")
+    with server_with_bucket(tmp_path_factory.mktemp("s3")) as running:
         yield running
 
 

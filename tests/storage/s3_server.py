@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import urllib3
+from minio import Minio
 
 MOTO = """
 import logging, sys
@@ -70,6 +71,15 @@ def with_moto_user(port):
     keys = iam.create_access_key(UserName="test")["AccessKey"]
     urllib3.request("POST", f"{address}/moto-api/reset-auth", body=b"0")  # from now on every request is checked
     return Server(port, keys["AccessKeyId"], keys["SecretAccessKey"], moto=True)
+
+
+@contextmanager
+def server_with_bucket(folder):
+    """An `s3_server` that has the bucket `bucket`."""
+    with s3_server(folder) as server:
+        address = f"127.0.0.1:{server.port}"
+        Minio(address, server.access_key, server.secret_key, secure=False).make_bucket("bucket")
+        yield server
 
 
 def free_port():
